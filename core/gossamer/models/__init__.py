@@ -1,1 +1,1 @@
-
+"""Networks (torch) and the catalogue of weights (no torch)."""

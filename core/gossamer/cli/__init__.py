@@ -1,0 +1,63 @@
+"""The command line: parse, call, print. Every command lives in a file of its own and imports what it needs late."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from gossamer import __version__
+from gossamer.errors import GossamerError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="gossamer",
+    help="Pulls hair, fur, motion blur and glass off a plate.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gossamer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done to stderr.")] = False,
+) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+def _report(error: GossamerError) -> None:
+    print(f"error: {error}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line. Errors that the project can explain become one line on stderr and their exit code."""
+    from gossamer.cli import commands
+
+    commands.register(app)
+    try:
+        app()
+    except GossamerError as error:
+        _report(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("cancelled", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (for instance `| head`); say nothing more to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
