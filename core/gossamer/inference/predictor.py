@@ -1,0 +1,133 @@
+"""A network as a solver: tiles where the trimap is unknown, one matte at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
+from gossamer.image.image import FloatArray, Window
+from gossamer.inference.backends import Backend
+from gossamer.inference.merging import TileMerger, read_window
+from gossamer.inference.solver import Cancelled, Solution
+from gossamer.inference.tiling import BORDER, FEATHER, plan_tiles
+from gossamer.models.weights import Manifest
+
+__all__ = ["NetworkSolver", "from_tensor", "to_tensor"]
+
+CONFIDENCE_SLOPE = 4.0
+"""Confidence is 0 where the mirrored picture gives an alpha that differs by 1/4 or more."""
+
+
+def to_tensor(picture: FloatArray) -> FloatArray:
+    """H x W or H x W x C to 1 C H W, contiguous."""
+    if picture.ndim == 2:
+        picture = picture[..., None]
+    tensor: FloatArray = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+    return tensor
+
+
+def from_tensor(tensor: FloatArray) -> FloatArray:
+    """1 1 H W to H x W."""
+    picture: FloatArray = tensor[0, 0]
+    return picture
+
+
+class NetworkSolver:
+    """Runs a network where the trimap is unknown and nowhere else.
+
+    Confidence compares the answer with that for the mirrored picture: ``1 - clip(4 |alpha - mirrored alpha|)``. A
+    network that is sure of what it sees gives the same matte both ways; where it guesses, the two differ. It costs a
+    second pass over the same tiles, and it cannot see what the network gets wrong both ways.
+    """
+
+    def __init__(self, manifest: Manifest, backend: Backend, *, tile: int = 0):
+        self.name = manifest.name
+        self.needs_trimap = manifest.needs_trimap
+        self.identity = backend.weights_sha256
+        self.effective: Mapping[str, Any] = backend.effective
+        self.tile = tile
+        self._manifest = manifest
+        self._backend = backend
+
+    @property
+    def reach(self) -> int | None:
+        """The network's margin, the ramp between tiles, whole strides, and what is reflected at the border."""
+        return self._manifest.margin + FEATHER + self._manifest.multiple_of + BORDER
+
+    def solve(
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        *,
+        origin: tuple[int, int] = (0, 0),
+        confidence: bool = False,
+        cancelled: Cancelled | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Solution:
+        """See :class:`gossamer.inference.solver.Solver`."""
+        height, width = plate.shape[:2]
+        if trimap is None:
+            if self.needs_trimap:
+                raise SettingError(f"{self.name} needs a trimap: give --trimap, --mask, or --core and --garbage.")
+            trimap = np.full((height, width), 0.5, np.float32)
+        if trimap.shape != (height, width):
+            raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
+        unknown: NDArray[np.bool_] = (trimap > 0) & (trimap < 1)
+        tiles = plan_tiles(
+            unknown,
+            multiple_of=self._manifest.multiple_of,
+            margin=self._manifest.margin,
+            tile=self.tile,
+            origin=origin,
+        )
+        merged, mirrored = TileMerger(height, width), TileMerger(height, width)
+        for done, tile in enumerate(tiles):
+            if cancelled is not None and cancelled():
+                raise CancelledError("Cancelled.")
+            if progress is not None:
+                progress(done / len(tiles))
+            merged.add(tile, self._pass(plate, trimap, tile.window, mirror=False))
+            if confidence:
+                mirrored.add(tile, self._pass(plate, trimap, tile.window, mirror=True))
+        alpha = trimap.copy()
+        alpha[unknown] = merged.at(unknown)
+        trust: FloatArray | None = None
+        if confidence:
+            trust = np.ones_like(alpha)
+            trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(alpha[unknown] - mirrored.at(unknown)), 0, 1)
+        return Solution(alpha, trust, self._done([tile.window for tile in tiles], height, width, int(unknown.sum())))
+
+    def _pass(self, plate: FloatArray, trimap: FloatArray, window: Window, *, mirror: bool) -> FloatArray:
+        """The network's answer for ``window``, 0..1; ``mirror`` shows it the picture left to right."""
+        inputs = [to_tensor(read_window(plate, window))]
+        if self.needs_trimap:
+            inputs.append(to_tensor(read_window(trimap, window)))
+        if mirror:
+            inputs = [np.ascontiguousarray(value[..., ::-1]) for value in inputs]
+        answer = self._backend.infer(inputs[0], inputs[1] if self.needs_trimap else None)
+        if answer.shape != (1, 1, window.height, window.width):
+            raise ModelError(f"{self.name} answered {answer.shape} for {window.width}x{window.height} pixels.")
+        alpha = from_tensor(answer)
+        if not np.isfinite(alpha).all():
+            raise ModelError(
+                f"{self.name} gave values that are not numbers near x {window.x + window.width // 2}, "
+                f"y {window.y + window.height // 2}. Use --precision fp32 or another --model for this frame."
+            )
+        clipped: FloatArray = np.clip(alpha[:, ::-1] if mirror else alpha, 0, 1)
+        return clipped
+
+    def _done(self, windows: list[Window], height: int, width: int, unknown: int) -> dict[str, Any]:
+        """The facts for the report: how much was unknown and how much the network read for it."""
+        largest = max(windows, key=lambda window: window.width * window.height, default=Window(0, 0, 0, 0))
+        read = sum(window.width * window.height for window in windows)
+        return {
+            "unknown_part": round(unknown / (height * width), 6),
+            "tiles": len(windows),
+            "largest_tile": f"{largest.width}x{largest.height}",
+            "network_pixels": read,
+            "network_part": round(read / (height * width), 4),
+        }

@@ -1,0 +1,122 @@
+"""What turns a plate and a trimap into a matte: one protocol for networks and classical solvers, built by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gossamer.image.image import FloatArray
+
+__all__ = ["CLASSICAL", "Cancelled", "Solution", "Solver", "create_solver"]
+
+CLASSICAL = ("closed-form", "knn", "shared")
+"""Solvers without a network (PyMatting), by the names a user gives to ``--model``."""
+
+Cancelled = Callable[[], bool]
+"""Asked between steps; true ends the work with a CancelledError."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a solver answers for one frame."""
+
+    alpha: FloatArray
+    """H x W, 0..1. Exactly the trimap where the trimap is known."""
+    confidence: FloatArray | None = None
+    """H x W, 0..1, 1 in known regions; None unless it was asked for."""
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    """What was done: tiles, pixels the network read, notes."""
+
+
+class Solver(Protocol):
+    """Anything that solves a plate, loaded and ready."""
+
+    @property
+    def name(self) -> str:
+        """The name it was created by."""
+        ...
+
+    @property
+    def needs_trimap(self) -> bool:
+        """Whether ``solve`` has to be given a trimap."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What decides its answers: SHA-256 of the weights, or the version of a library. Part of a job's hash."""
+        ...
+
+    @property
+    def effective(self) -> Mapping[str, Any]:
+        """What it runs on: ``backend``, ``device``, ``precision``, ``threads`` as they are, not as they were asked."""
+        ...
+
+    @property
+    def reach(self) -> int | None:
+        """Pixels farther than this from every unknown pixel are never looked at; None: all are."""
+        ...
+
+    def solve(
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        *,
+        origin: tuple[int, int] = (0, 0),
+        confidence: bool = False,
+        cancelled: Cancelled | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Solution:
+        """Solve one frame.
+
+        Args:
+            plate: H x W x 3, sRGB-encoded Rec.709, 0..1, finite.
+            trimap: H x W of 0, 0.5 and 1, or None for solvers that need none.
+            origin: x, y of the plate's first pixel, counted from the display window's first pixel.
+            confidence: also estimate how far the answer can be trusted.
+            cancelled: asked between steps.
+            progress: told the finished part of this frame, 0..1.
+
+        Raises:
+            CancelledError: ``cancelled`` said so.
+            TrimapError: the trimap does not fit the plate, or leaves nothing to go by.
+            ModelError: the solver failed; the message says what to change.
+        """
+        ...
+
+
+def create_solver(
+    name: str,
+    *,
+    backend: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int = 0,
+    threads: int = 0,
+) -> Solver:
+    """Load the solver ``name``: a classical one, shipped weights, or the path of weights.
+
+    Args:
+        name: ``closed-form``, ``knn``, ``shared``, a name that ``gossamer models`` lists, or a path.
+        backend: ``auto``, ``onnxruntime`` or ``torch``; ``auto`` takes what is fastest here.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: ``auto`` (fp32), ``fp32``, or ``fp16`` (CUDA only).
+        tile: largest side of a tile in pixels; 0 chooses.
+        threads: CPU threads of the network; 0 uses all cores.
+
+    Raises:
+        ModelError: no such solver, damaged weights, or a backend that cannot run here.
+        SettingError: settings that exclude each other.
+        MissingDependencyError: names the package to install.
+    """
+    if name in CLASSICAL:
+        from gossamer.inference.classical import ClassicalSolver
+
+        return ClassicalSolver(name, backend=backend, device=device, precision=precision)
+    from gossamer.inference.backends import open_backend
+    from gossamer.inference.predictor import NetworkSolver
+    from gossamer.models.weights import find_manifest
+
+    manifest = find_manifest(name)
+    network = open_backend(manifest, backend=backend, device=device, precision=precision, threads=threads)
+    return NetworkSolver(manifest, network, tile=tile)

@@ -1,0 +1,229 @@
+"""Which parts of a picture the network reads. No network in here, and no pixels but the map of unknown ones.
+
+All rectangles are in pixels of the plate; (0, 0) is the plate's first pixel, which lies at ``origin`` of the display
+window. Tiles are anchored to the display window, so that the same pixels see the same surroundings whatever the data
+window is. Why tiles look like this, with the measurements: ``core/decisions/0010-tiles.md``.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gossamer.image.image import Window
+
+__all__ = ["FEATHER", "Tile", "plan_tiles"]
+
+CELL = 128
+"""Side of the smallest tiles (a power of two), before neighbours are joined."""
+GRAIN = 8
+"""Unknown pixels are located to this many pixels: finer is slower to plan and saves nothing at multiples of 32."""
+FEATHER = 16
+"""Width of the ramp over which one tile's answer passes into the next."""
+BORDER = 16
+"""Reflected pixels around the picture at least; the network's own zero padding stays that far away."""
+MAX_WINDOW_AREA = 1024 * 1024
+"""Pixels that one pass of the network may read when the size is automatic; bounds its memory."""
+PASS_COST = 4096
+"""What one more pass costs beside its pixels, in pixels (starting the pass, reading and merging the tile)."""
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One pass of the network: ``window`` is read, ``core`` is used, with a ramp of FEATHER pixels around it."""
+
+    core: Window
+    window: Window
+    """Sides are multiples of the network's stride; may reach past the picture, where it is reflected."""
+
+    @property
+    def support(self) -> Window:
+        """Where the tile's answer has weight: the core and the ramp around it."""
+        core = self.core
+        return Window(core.x - FEATHER, core.y - FEATHER, core.width + 2 * FEATHER, core.height + 2 * FEATHER)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle by its edges, in display-anchored pixels; easier to join and to compare than a Window."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    def joined(self, other: _Box) -> _Box:
+        return _Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
+
+    def grown(self, by: int) -> _Box:
+        return _Box(self.x0 - by, self.y0 - by, self.x1 + by, self.y1 + by)
+
+    def clipped(self, to: _Box) -> _Box:
+        return _Box(max(self.x0, to.x0), max(self.y0, to.y0), min(self.x1, to.x1), min(self.y1, to.y1))
+
+    def aligned(self, step: int) -> _Box:
+        return _Box(
+            self.x0 // step * step, self.y0 // step * step, -(-self.x1 // step) * step, -(-self.y1 // step) * step
+        )
+
+    @property
+    def area(self) -> int:
+        return (self.x1 - self.x0) * (self.y1 - self.y0)
+
+    def window(self, origin: tuple[int, int]) -> Window:
+        return Window(self.x0 - origin[0], self.y0 - origin[1], self.x1 - self.x0, self.y1 - self.y0)
+
+
+class _Planner:
+    """Holds the few numbers that every step of planning needs."""
+
+    def __init__(self, is_unknown: BoolArray, multiple_of: int, margin: int, tile: int, origin: tuple[int, int]):
+        height, width = is_unknown.shape
+        self.multiple_of, self.margin, self.tile, self.origin = multiple_of, margin, tile, origin
+        picture = _Box(origin[0], origin[1], origin[0] + width, origin[1] + height)
+        self.canvas = picture.grown(BORDER).aligned(multiple_of)
+        # A network with a very wide margin still gets the smallest tiles there are.
+        self.largest_area = max(MAX_WINDOW_AREA, (CELL + 2 * margin + 2 * multiple_of) ** 2)
+        # A map of grains that hold unknown pixels, anchored like the tiles.
+        outer = picture.aligned(GRAIN)
+        self.grain_origin = (outer.x0 // GRAIN, outer.y0 // GRAIN)
+        padding = (
+            (picture.y0 - outer.y0, outer.y1 - picture.y1),
+            (picture.x0 - outer.x0, outer.x1 - picture.x1),
+        )
+        padded = np.pad(is_unknown, padding) if any(map(any, padding)) else is_unknown
+        rows, columns = padded.shape[0] // GRAIN, padded.shape[1] // GRAIN
+        self.grains: BoolArray = np.asarray(padded.reshape(rows, GRAIN, columns, GRAIN).any(axis=(1, 3)))
+
+    def unknown_in(self, box: _Box) -> _Box | None:
+        """The smallest box of grains around the unknown pixels of ``box`` (whole grains), or None."""
+        x, y = self.grain_origin
+        x0, y0 = max(box.x0 // GRAIN - x, 0), max(box.y0 // GRAIN - y, 0)
+        part = self.grains[y0 : max(-(-box.y1 // GRAIN) - y, 0), x0 : max(-(-box.x1 // GRAIN) - x, 0)]
+        rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+        if not len(rows):
+            return None
+        return _Box(
+            (x + x0 + int(columns[0])) * GRAIN,
+            (y + y0 + int(rows[0])) * GRAIN,
+            (x + x0 + int(columns[-1]) + 1) * GRAIN,
+            (y + y0 + int(rows[-1]) + 1) * GRAIN,
+        )
+
+    def read_box(self, core: _Box) -> _Box:
+        """What the network reads for ``core``: its margin around, whole strides, not past the canvas."""
+        return core.grown(self.margin).clipped(self.canvas).aligned(self.multiple_of)
+
+    def cost(self, core: _Box) -> float:
+        """Pixels read for ``core``, or infinity where the tile would be larger than allowed."""
+        if self.tile and max(core.x1 - core.x0, core.y1 - core.y0) > self.tile:
+            return float("inf")
+        area = self.read_box(core).area
+        if not self.tile and area > self.largest_area:
+            return float("inf")
+        return area + PASS_COST
+
+    def split(self) -> list[_Box]:
+        """The cheapest cores that halving the picture again and again can give.
+
+        Halves of halves form a fixed grid from the display window's origin, and each is shrunk to what is unknown in
+        it; every split of every rectangle of that grid is tried (dynamic programming).
+        """
+        smallest = CELL if not self.tile else 1 << (min(CELL, self.tile).bit_length() - 1)
+        canvas, side = self.canvas, smallest
+        while side < max(canvas.x1, canvas.y1, -canvas.x0, -canvas.y0):
+            side *= 2
+
+        @cache
+        def best(x: int, y: int, width: int, height: int) -> tuple[float, tuple[_Box, ...]]:
+            core = self.unknown_in(_Box(x, y, x + width, y + height))
+            if core is None:
+                return 0.0, ()
+            choices: list[tuple[float, tuple[_Box, ...]]] = [(self.cost(core), (core,))]
+            halves: list[tuple[tuple[int, int, int, int], tuple[int, int, int, int]]] = []
+            if width > smallest:
+                halves.append(((x, y, width // 2, height), (x + width // 2, y, width // 2, height)))
+            if height > smallest:
+                halves.append(((x, y, width, height // 2), (x, y + height // 2, width, height // 2)))
+            for first, second in halves:
+                one, two = best(*first), best(*second)
+                choices.append((one[0] + two[0], one[1] + two[1]))
+            return min(choices, key=lambda choice: choice[0])
+
+        quadrants = [(x, y) for y in (-side, 0) for x in (-side, 0)]
+        return [core for x, y in quadrants for core in best(x, y, side, side)[1]]
+
+    def joined(self, boxes: Sequence[_Box]) -> list[_Box]:
+        """Join neighbours across the grid's lines as long as that saves pixels, the largest saving first."""
+        live: dict[int, _Box] = dict(enumerate(boxes))
+        costs = {key: self.cost(box) for key, box in live.items()}
+        edges = np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes], np.int64).reshape(-1, 4)
+        edges = np.concatenate([edges, np.zeros_like(edges)])  # room for what joining creates
+        alive = np.zeros(len(edges), bool)
+        heap: list[tuple[float, int, int]] = []
+
+        def offer(key: int) -> None:
+            """Put the pairs of ``key`` with every live box whose window meets its own on the heap."""
+            box, reach = live[key], 2 * (self.margin + self.multiple_of)
+            near = alive & (edges[:, 0] <= box.x1 + reach) & (edges[:, 2] >= box.x0 - reach)
+            near &= (edges[:, 1] <= box.y1 + reach) & (edges[:, 3] >= box.y0 - reach)
+            for other in np.flatnonzero(near).tolist():
+                saving = costs[key] + costs[other] - self.cost(box.joined(live[other]))
+                if saving > 0:
+                    heapq.heappush(heap, (-saving, other, key))
+
+        for key in live:
+            offer(key)
+            alive[key] = True
+        new = len(boxes)
+        while heap:
+            _, first, second = heapq.heappop(heap)
+            if first not in live or second not in live:
+                continue  # one of them has been joined with another since
+            box = live.pop(first).joined(live.pop(second))
+            alive[[first, second]] = False
+            live[new], costs[new] = box, self.cost(box)
+            edges[new] = (box.x0, box.y0, box.x1, box.y1)
+            offer(new)
+            alive[new] = True
+            new += 1
+        return list(live.values())
+
+    def tile_of(self, core: _Box) -> Tile:
+        """``core`` with the window that serves its ramp as well, as far as there are unknown pixels in it."""
+        needed = self.unknown_in(core.grown(FEATHER))
+        window = self.read_box(core if needed is None else core.joined(needed))
+        return Tile(core.window(self.origin), window.window(self.origin))
+
+
+def plan_tiles(
+    is_unknown: BoolArray, *, multiple_of: int, margin: int, tile: int = 0, origin: tuple[int, int] = (0, 0)
+) -> list[Tile]:
+    """The tiles whose cores together hold every unknown pixel, at the least number of pixels for the network.
+
+    Args:
+        is_unknown: H x W, the pixels to be solved. None of them: no tiles.
+        multiple_of: stride of the network; windows start and end at its multiples, counted from the display window.
+        margin: surroundings in pixels that the network has to see around each pixel.
+        tile: largest side of a core; 0 bounds what one pass reads to MAX_WINDOW_AREA.
+        origin: x, y of the first pixel, counted from the display window's first pixel.
+
+    The plan depends on the arguments alone: not on the machine, its memory or other frames. Never costs more pixels
+    than one pass over the whole picture where one pass is allowed.
+    """
+    planner = _Planner(is_unknown, multiple_of, margin, tile, origin)
+    cores = planner.joined(planner.split())
+    tiles = [planner.tile_of(core) for core in sorted(cores, key=lambda box: (box.y0, box.x0, box.y1, box.x1))]
+    everything = planner.unknown_in(planner.canvas)
+    if everything is not None and planner.cost(everything) < float("inf"):
+        whole = planner.tile_of(everything)
+        if whole.window.width * whole.window.height <= sum(t.window.width * t.window.height for t in tiles):
+            return [whole]
+    return tiles
