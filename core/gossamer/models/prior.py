@@ -1,0 +1,278 @@
+"""The smoothness prior in front of ``gossamer-s``: what the known colours around the unknown band say about alpha.
+
+LSA argues that foreground and background colours vary slowly in a neighbourhood. Three steps use that, none of them
+learned:
+
+1. *Candidates*: for every unknown pixel the nearest known foreground and background colours in the four axis directions,
+   and their diffused averages. The pair is kept that explains the pixel's own colour best, with the preference for near
+   samples and for the alpha that the distances suggest; then neighbours share their pairs (after Gastal and Oliveira,
+   "Shared Sampling for Real-Time Alpha Matting", 2010).
+2. *Projection*: alpha is where the pixel's colour lies on the line between the two.
+3. *Guided filtering* (He, Sun and Tang, "Guided Image Filtering", 2010) of that alpha by the plate, weighted by how far
+   the two colours are apart: alpha becomes locally linear in colour, as closed-form matting demands it.
+
+Only shifts, pooling, resizing and elementwise operations: it exports to ONNX and TorchScript, runs on any device, and is
+equivariant to shifts by 32 pixels, so that tiles agree with the whole picture. It has no parameters.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["ColorPrior", "color_prior", "diffuse_colors", "nearest_colors", "project_alpha"]
+
+_AXES = ((0, 1), (0, -1), (1, 0), (-1, 0))
+_NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
+_REACH = 6
+"""Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
+_SHARING_DISTANCES = (1, 2, 4, 8)
+_RADIUS = 3
+"""Guided filter, in samples of the half-resolution grid."""
+_ROUNDS = 4
+_EPS = 1e-5
+
+
+class ColorPrior(NamedTuple):
+    """The prior's maps. The first is at the plate's resolution, the others at half of it."""
+
+    alpha: Tensor
+    """N 1 H W: guided alpha, 0..1."""
+    foreground: Tensor
+    """N 3 h w, encoded like the plate."""
+    background: Tensor
+    """N 3 h w."""
+    projected: Tensor
+    """N 1 h w: alpha before the guided filter."""
+    trust: Tensor
+    """N 1 h w in 0..1: how far the two colours are apart; 1 where the trimap knows."""
+
+
+def _shift(x: Tensor, dy: int, dx: int) -> Tensor:
+    """``out[y, x] = x[y - dy, x - dx]``, zero where that lies outside."""
+    height, width = x.shape[-2], x.shape[-1]
+    padded = F.pad(x, (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0)))
+    top, left = max(-dy, 0), max(-dx, 0)
+    return padded[..., top : top + height, left : left + width]
+
+
+def _box(x: Tensor, radius: int) -> Tensor:
+    """Mean over a square window, over the pixels that exist."""
+    side = 2 * radius + 1
+    rows = F.avg_pool2d(x, (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, side), 1, (0, radius), count_include_pad=False)
+
+
+def _double(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def nearest_colors(color: Tensor, known: Tensor, dy: int, dx: int) -> Tensor:
+    """Values of the nearest known pixel in one direction.
+
+    Args:
+        color: N C h w; read only where ``known`` is 1.
+        known: N 1 h w, 0 or 1.
+        dy: Direction in which the values travel, -1, 0 or 1.
+        dx: The same, horizontally.
+
+    Returns:
+        N (C+1) h w: the values (0 where none was found), then 1 where one was found within the reach.
+    """
+    state = torch.cat([color * known, known], dim=1)
+    for step in range(_REACH):
+        moved = _shift(state, dy * 2**step, dx * 2**step)
+        state = state + (1 - state[:, -1:]) * moved
+    return state
+
+
+def diffuse_colors(color: Tensor, known: Tensor, *, levels: int = 4, rounds: int = 6) -> Tensor:
+    """Average of the known values around every pixel, by a pull-push pyramid.
+
+    Args:
+        color: N C h w; h and w multiples of ``2**levels``.
+        known: N 1 h w in 0..1, the weight of each pixel.
+        levels: Halvings. At the coarsest one, ``rounds`` of 3x3 averaging carry the values on, which keeps the result
+            equivariant to shifts by ``2**levels`` pixels, as more halvings would not.
+        rounds: Reach of that, in coarsest pixels.
+
+    Returns:
+        N C h w; 0 where nothing is known within reach.
+    """
+    sums, weights = [color * known], [known]
+    for _ in range(levels):
+        sums.append(F.avg_pool2d(sums[-1], 2))
+        weights.append(F.avg_pool2d(weights[-1], 2))
+    total, weight = sums[-1], weights[-1]
+    for _ in range(rounds):
+        empty = (weight < 1e-5).to(weight.dtype)
+        total, weight = (
+            total + empty * F.avg_pool2d(total, 3, 1, 1),
+            weight + empty * F.avg_pool2d(weight, 3, 1, 1),
+        )
+    estimate = total / (weight + 1e-6)
+    for level in range(levels - 1, -1, -1):
+        # A quarter of known pixels is evidence enough to prefer this level to the coarser one.
+        trust = (weights[level] * 4).clamp(max=1)
+        local = sums[level] / (weights[level] + 1e-6)
+        estimate = trust * local + (1 - trust) * _double(estimate)
+    return estimate
+
+
+def project_alpha(plate: Tensor, foreground: Tensor, background: Tensor) -> Tensor:
+    """Alpha of the point on the line from background to foreground that is nearest to the plate's colour.
+
+    All N 3 h w in the same encoding. Returns N 1 h w, clamped to 0..1.
+    """
+    line = foreground - background
+    length = (line * line).sum(1, keepdim=True)
+    return (((plate - background) * line).sum(1, keepdim=True) / (length + 1e-4)).clamp(0, 1)
+
+
+class _Pairs:
+    """Chooses, for every pixel, the best of the foreground/background pairs it is shown."""
+
+    def __init__(self, plate: Tensor, position: Tensor, foregrounds: list[Tensor], backgrounds: list[Tensor]) -> None:
+        self._plate = plate
+        self._position = position
+        self._near_f = torch.stack([self._distance(sample) for sample in foregrounds]).amin(0)
+        self._near_b = torch.stack([self._distance(sample) for sample in backgrounds]).amin(0)
+        self._expected = self._near_b / (self._near_f + self._near_b)
+        self.pair = torch.cat([foregrounds[0], backgrounds[0]], dim=1)
+        self.cost = self._cost(self.pair)
+
+    def _distance(self, sample: Tensor) -> Tensor:
+        offset = sample[:, 3:5] - self._position
+        return (offset * offset).sum(1, keepdim=True).sqrt() + 1
+
+    def _cost(self, pair: Tensor) -> Tensor:
+        """Log of the energy of Gastal and Oliveira, section 4: colour residual, expected alpha, distances."""
+        foreground, background = pair[:, :3], pair[:, 5:8]
+        alpha = project_alpha(self._plate, foreground, background)
+        rest = self._plate - background - alpha * (foreground - background)
+        residual = (rest * rest).sum(1, keepdim=True)
+        surprise = self._expected + (1 - 2 * self._expected) * alpha
+        near_f = self._distance(pair[:, :5]) / self._near_f
+        near_b = self._distance(pair[:, 5:]) / self._near_b
+        return 3 * (residual + 1e-3).log() + 2 * (surprise + 0.05).log() + near_f.log() + near_b.log()
+
+    def offer(self, pair: Tensor, exists: Tensor | None = None) -> None:
+        """Keep ``pair`` (N 10 h w: foreground, its y and x, background, its y and x) where it is better."""
+        cost = self._cost(pair)
+        better = cost < self.cost
+        if exists is not None:
+            better = better & (exists > 0.5)
+        self.pair = torch.where(better, pair, self.pair)
+        self.cost = torch.where(better, cost, self.cost)
+
+
+def _positions(like: Tensor) -> Tensor:
+    """N 2 h w: row and column of every pixel."""
+    ones = torch.ones_like(like[:, :1])
+    return torch.cat([ones.cumsum(2), ones.cumsum(3)], dim=1)
+
+
+def _sample_colors(
+    plate: Tensor, foreground: Tensor, known_f: Tensor, background: Tensor, known_b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The chosen foreground and background of every pixel, each N 3 h w; known pixels keep their own."""
+    position = _positions(plate)
+
+    def candidates(color: Tensor, known: Tensor) -> list[Tensor]:
+        located = torch.cat([color, position], dim=1)
+        diffused = diffuse_colors(located, known)
+        found = [nearest_colors(located, known, dy, dx) for dy, dx in _AXES]
+        return [diffused, *(torch.where(state[:, 5:] > 0.5, state[:, :5], diffused) for state in found)]
+
+    foregrounds, backgrounds = candidates(foreground, known_f), candidates(background, known_b)
+    pairs = _Pairs(plate, position, foregrounds, backgrounds)
+    for f in foregrounds:
+        for b in backgrounds:
+            pairs.offer(torch.cat([f, b], dim=1))
+    ones = torch.ones_like(known_f)
+    for distance in _SHARING_DISTANCES:
+        for dy, dx in _NEIGHBOURS:
+            pairs.offer(_shift(pairs.pair, dy * distance, dx * distance), _shift(ones, dy * distance, dx * distance))
+    return (
+        torch.where(known_f > 0, foreground, pairs.pair[:, :3]),
+        torch.where(known_b > 0, background, pairs.pair[:, 5:8]),
+    )
+
+
+def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, trust: Tensor) -> Tensor:
+    """Weighted colour guided filter on the half grid, applied to the full plate.
+
+    Args:
+        small: N 3 h w, the plate at half resolution.
+        plate: N 3 H W.
+        alpha: N 1 h w, projected alpha, exact where ``known`` is 1.
+        known: N 1 h w, 0 or 1.
+        trust: N 1 h w, weight of each pixel's alpha.
+
+    Returns:
+        N 1 H W, not clamped.
+    """
+    guide = small - 0.5
+    norm = _box(trust, _RADIUS)
+    mean = _box(guide * trust, _RADIUS) / norm
+    red, green, blue = guide[:, :1], guide[:, 1:2], guide[:, 2:]
+    products = torch.cat([red * guide, green * guide[:, 1:], blue * blue], dim=1)  # rr rg rb gg gb bb
+    m_red, m_green, m_blue = mean[:, :1], mean[:, 1:2], mean[:, 2:]
+    squares = torch.cat([m_red * mean, m_green * mean[:, 1:], m_blue * m_blue], dim=1)
+    rr, rg, rb, gg, gb, bb = (_box(products * trust, _RADIUS) / norm - squares).split(1, dim=1)
+    rr, gg, bb = rr + _EPS, gg + _EPS, bb + _EPS
+    # Inverse of the symmetric 3x3 covariance by cofactors: exports everywhere, unlike a linear solver.
+    i_rr, i_rg, i_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+    i_gg, i_gb, i_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+    scale = 1 / (rr * i_rr + rg * i_rg + rb * i_rb).clamp(min=1e-18)
+    smooth_norm = _box(norm, _RADIUS)
+    linear = torch.zeros_like(torch.cat([guide, alpha], dim=1))
+    for _ in range(_ROUNDS):
+        moments = _box(torch.cat([alpha, alpha * guide], dim=1) * trust, _RADIUS) / norm
+        c_red, c_green, c_blue = (moments[:, 1:] - mean * moments[:, :1]).split(1, dim=1)
+        slope = scale * torch.cat(
+            [
+                i_rr * c_red + i_rg * c_green + i_rb * c_blue,
+                i_rg * c_red + i_gg * c_green + i_gb * c_blue,
+                i_rb * c_red + i_gb * c_green + i_bb * c_blue,
+            ],
+            dim=1,
+        )
+        offset = moments[:, :1] - (slope * mean).sum(1, keepdim=True)
+        linear = _box(torch.cat([slope, offset], dim=1) * norm, _RADIUS) / smooth_norm
+        guided = (linear[:, :3] * guide).sum(1, keepdim=True) + linear[:, 3:]
+        alpha = torch.where(known > 0, alpha, guided.clamp(0, 1))
+    linear = _double(linear)
+    return (linear[:, :3] * (plate - 0.5)).sum(1, keepdim=True) + linear[:, 3:]
+
+
+def color_prior(plate: Tensor, trimap: Tensor) -> ColorPrior:
+    """Colours and alpha of every pixel as the known colours around it suggest.
+
+    Args:
+        plate: N 3 H W float32, sRGB-encoded, 0..1; H and W multiples of 32. Half precision is not enough here.
+        trimap: N 1 H W, 0 background, 1 foreground, anything between unknown.
+
+    Returns:
+        See :class:`ColorPrior`.
+    """
+    # Half resolution: the mean of the known pixels of each 2x2 block, so that no unknown colour leaks in.
+    small = F.avg_pool2d(plate, 2)
+    weight_f = F.avg_pool2d((trimap > 0.75).to(plate.dtype), 2)
+    weight_b = F.avg_pool2d((trimap < 0.25).to(plate.dtype), 2)
+    colors_f = F.avg_pool2d(plate * (trimap > 0.75).to(plate.dtype), 2) / (weight_f + 1e-6)
+    colors_b = F.avg_pool2d(plate * (trimap < 0.25).to(plate.dtype), 2) / (weight_b + 1e-6)
+    known_f, known_b = (weight_f > 0).to(plate.dtype), (weight_b > 0).to(plate.dtype)
+    foreground, background = _sample_colors(small, colors_f, known_f, colors_b, known_b)
+    known = torch.maximum(known_f, known_b)
+    projected = project_alpha(small, foreground, background)
+    projected = torch.where(known > 0, weight_f / (weight_f + weight_b + 1e-6), projected)
+    line = foreground - background
+    length = (line * line).sum(1, keepdim=True)
+    trust = known + (1 - known) * (length / (length + 0.02)).clamp(min=0.02)
+    alpha = _guide_alpha(small, plate, projected, known, trust)
+    alpha = torch.where(trimap > 0.75, 1.0, torch.where(trimap < 0.25, 0.0, alpha.clamp(0, 1)))
+    return ColorPrior(alpha, foreground, background, projected, trust)
