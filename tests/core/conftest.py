@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
-
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256, write_manifest
+from onnx import TensorProto, helper, numpy_helper
 
 TINY_RADIUS = 12
 """Pixels around a pixel that the tiny network sees: two 3x3 convolutions, one of them at a quarter of the size."""
@@ -53,7 +52,7 @@ def _tiny_graph(gain: float) -> onnx.ModelProto:
 def make_tiny_weights(tmp_path: Path) -> Callable[..., Path]:
     """Makes a folder with the tiny network as ONNX and its manifest; returns the folder."""
 
-    def make(name: str = "tiny", *, gain: float = 0.7, margin: int = TINY_RADIUS, multiple_of: int = 4) -> Path:
+    def make(name: str = "tiny", *, gain: float = 0.4, margin: int = TINY_RADIUS, multiple_of: int = 4) -> Path:
         folder = tmp_path / f"weights-{name}"
         folder.mkdir()
         path = folder / f"{name}.onnx"

@@ -1,0 +1,154 @@
+"""Choosing and opening the library that runs a network, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from gossamer.errors import MissingDependencyError, ModelError, SettingError
+from gossamer.inference import backends
+from gossamer.inference.backends import open_backend
+from gossamer.inference.solver import create_solver
+from gossamer.models.weights import Manifest, WeightsFile, file_sha256, find_manifest, write_manifest
+
+
+def test_auto_takes_onnxruntime_on_a_machine_without_cuda(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: False)
+    opened = open_backend(find_manifest(str(tiny_weights)))
+    assert str(opened.effective["backend"]).startswith("onnxruntime")
+    assert "torch" not in str(opened.effective)
+
+
+def test_tensorrt_says_that_this_version_cannot(tiny_weights: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot make or load them yet. Use --backend onnxruntime or torch"):
+        create_solver(str(tiny_weights), backend="tensorrt")
+
+
+def test_half_precision_on_the_cpu_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(SettingError, match="--precision fp16 is for CUDA devices"):
+        create_solver(str(tiny_weights), device="cpu", precision="fp16")
+
+
+def test_half_precision_with_onnxruntime_is_refused(tiny_weights: Path) -> None:
+    with pytest.raises(SettingError, match="does not go with --backend onnxruntime"):
+        create_solver(str(tiny_weights), backend="onnxruntime", precision="fp16")
+
+
+def test_cuda_asked_by_name_is_never_replaced_by_the_cpu(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ModelError, match=r"This ONNX Runtime was built without CUDA. Use --device cpu"):
+        create_solver(str(tiny_weights), backend="onnxruntime", device="cuda")
+
+
+def test_a_session_that_fell_back_to_the_cpu_is_noticed(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    class FallenBack:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", FallenBack)
+    with pytest.raises(ModelError, match="ONNX Runtime cannot use the CUDA device"):
+        create_solver(str(tiny_weights), backend="onnxruntime", device="cuda")
+
+
+def test_every_reason_is_given_when_nothing_can_run(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(ModelError, match=r"tiny cannot run as asked.*without CUDA.*hold no safetensors file"):
+        create_solver(str(tiny_weights), device="cuda")
+
+
+def test_torch_without_its_weights_file_is_named(tiny_weights: Path) -> None:
+    with pytest.raises(ModelError, match="hold no safetensors file; use --backend onnxruntime"):
+        create_solver(str(tiny_weights), backend="torch")
+
+
+def test_onnxruntime_without_its_weights_file_is_named(tiny_weights: Path) -> None:
+    manifest = find_manifest(str(tiny_weights))
+    bare = dataclasses.replace(manifest, files={"safetensors": manifest.files["onnx"]})
+    with pytest.raises(ModelError, match="hold no ONNX file; use --backend torch"):
+        open_backend(bare, backend="onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("library", "backend", "extra"), [("onnxruntime", "onnxruntime", r"\[cpu\]"), ("torch", "torch", r"\[torch\]")]
+)
+def test_a_missing_library_names_the_extra_that_installs_it(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch, library: str, backend: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(MissingDependencyError, match=f"pip install .gossamer-matting{extra}"):
+        create_solver(str(tiny_weights), backend=backend)
+
+
+def test_a_damaged_onnx_file_is_named(tiny_weights: Path) -> None:
+    (tiny_weights / "tiny.onnx").write_bytes(b"not a network")
+    with pytest.raises(ModelError, match=r"tiny.onnx is not the file its manifest vouches for"):
+        create_solver(str(tiny_weights))
+
+
+def _vouch_for(folder: Path, **changes: object) -> Manifest:
+    """Write the manifest again for the ONNX file as it is now."""
+    path = folder / "tiny.onnx"
+    manifest = dataclasses.replace(
+        find_manifest(str(folder)),
+        files={"onnx": WeightsFile(path.name, file_sha256(path), path.stat().st_size)},
+        **changes,  # type: ignore[arg-type]
+    )
+    write_manifest(manifest, folder)
+    return manifest
+
+
+def test_a_file_that_is_no_onnx_is_named(tiny_weights: Path) -> None:
+    (tiny_weights / "tiny.onnx").write_bytes(b"not a network")
+    _vouch_for(tiny_weights)
+    with pytest.raises(ModelError, match=r"ONNX Runtime cannot load .*tiny\.onnx"):
+        create_solver(str(tiny_weights))
+
+
+def test_a_network_with_other_inputs_is_refused(tiny_weights: Path) -> None:
+    model = onnx.load(tiny_weights / "tiny.onnx")
+    for node in model.graph.node:
+        node.input[:] = ["photo" if name == "plate" else name for name in node.input]
+    model.graph.input[0].name = "photo"
+    onnx.save(model, tiny_weights / "tiny.onnx")
+    _vouch_for(tiny_weights)
+    with pytest.raises(ModelError, match="takes photo, trimap; a matting network takes plate and trimap"):
+        create_solver(str(tiny_weights))
+
+
+def test_a_failing_run_names_the_tile(make_tiny_weights: Callable[..., Path]) -> None:
+    opened = open_backend(find_manifest(str(make_tiny_weights())))
+    with pytest.raises(ModelError, match="ONNX Runtime failed on a tile of 16x16 pixels"):
+        opened.infer(np.zeros((1, 3, 16, 16), np.float32), np.zeros((1, 1, 8, 8), np.float32))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("Failed to allocate memory for requested buffer"), RuntimeError("bad_alloc")]
+)
+def test_lack_of_memory_says_to_make_the_tiles_smaller(error: Exception) -> None:
+    message = str(backends._failure("torch", error, (1, 3, 960, 1024)))
+    assert (
+        message
+        == "torch ran out of memory on a tile of 1024x960 pixels. Give --tile a smaller number, for instance 512."
+    )
+
+
+def test_the_same_bytes_with_one_thread_and_with_two(tiny_weights: Path) -> None:
+    manifest = find_manifest(str(tiny_weights))
+    plate = np.random.default_rng(0).random((1, 3, 256, 320), np.float32)
+    trimap = np.full((1, 1, 256, 320), 0.5, np.float32)
+    one, two = (open_backend(manifest, threads=count).infer(plate, trimap) for count in (1, 2))
+    assert one.tobytes() == two.tobytes()
