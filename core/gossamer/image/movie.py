@@ -1,0 +1,145 @@
+"""Frames of a movie file, exact by number (PyAV, extra ``movie``)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gossamer.errors import ImageReadError, MissingDependencyError, SequenceError
+from gossamer.image.header import Metadata
+from gossamer.image.image import Image
+
+__all__ = ["MovieSource"]
+
+# ITU-T H.273 transfer characteristics that are not a plain video picture.
+_SPACES = {16: "Rec.2100-PQ - Display", 18: "Rec.2100-HLG - Display", 8: "lin_rec709"}
+
+
+def _import_av() -> Any:
+    try:
+        import av
+    except ImportError as error:
+        raise MissingDependencyError(
+            'Reading movies needs PyAV. Install it with: pip install "gossamer-matting[movie]"'
+        ) from error
+    return av
+
+
+class MovieSource:
+    """A movie as frames 1, 2, 3 ... in the order they are shown.
+
+    The index is made by reading the packets without decoding them, so opening is quick and every number means the same
+    picture whether frames are read in order or not. Reading in order decodes each frame once. Safe for several threads.
+    """
+
+    is_still = False
+
+    def __init__(self, path: Path) -> None:
+        av = _import_av()
+        if not path.is_file():
+            raise SequenceError(f"There is no movie {path}.")
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            self._container = av.open(str(path))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise ImageReadError(f"{path} cannot be opened as a movie: {error}.") from error
+        if not self._container.streams.video:
+            raise ImageReadError(f"{path} has no video stream.")
+        self._stream = self._container.streams.video[0]
+        self._stream.thread_type = "AUTO"
+        self._times = _index(av, self._container, self._stream, path)
+        self.frames = tuple(range(1, len(self._times) + 1))
+        self._decoder: Any = None
+        self._next = 0
+
+    def path(self, frame: int) -> Path:
+        """The movie file, for every frame."""
+        return self._path
+
+    def describe(self) -> str:
+        """One line: size, frames, rate."""
+        stream = self._stream
+        rate = f" at {float(stream.average_rate):g} fps" if stream.average_rate else ""
+        return f"{self._path}: movie, {stream.width}x{stream.height}, frames 1-{len(self._times)}{rate}."
+
+    def read(self, frame: int) -> Image:
+        """Decode one frame: R, G, B (and A) in 0..1, display values as the movie shows them (full range RGB).
+
+        Raises:
+            SequenceError: the movie has no such frame.
+            ImageReadError: it cannot be decoded.
+        """
+        if not 1 <= frame <= len(self._times):
+            raise SequenceError(f"Frame {frame}: {self.describe()}")
+        with self._lock:
+            picture = self._decode(frame)
+        return self._to_image(picture)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._container.close()
+
+    def _decode(self, frame: int) -> Any:
+        av = _import_av()
+        wanted = self._times[frame - 1]
+        try:
+            if self._decoder is None or not self._next <= frame - 1 <= self._next + 8:
+                self._container.seek(wanted, stream=self._stream, backward=True)
+                self._decoder = self._container.decode(self._stream)
+            for picture in self._decoder:
+                if picture.pts is not None and picture.pts >= wanted:
+                    self._next = frame
+                    if picture.pts == wanted:
+                        return picture
+                    break
+        except av.FFmpegError as error:
+            self._decoder = None
+            raise ImageReadError(f"{self._path}, frame {frame}: cannot be decoded ({error}).") from error
+        self._decoder = None
+        raise ImageReadError(f"{self._path}, frame {frame}: cannot be decoded; the movie may be truncated.")
+
+    def _to_image(self, picture: Any) -> Image:
+        components = picture.format.components
+        deep = max(component.bits for component in components) > 8
+        has_alpha = any(component.is_alpha for component in components)
+        target = {
+            (False, False): "rgb24",
+            (False, True): "rgba",
+            (True, False): "rgb48le",
+            (True, True): "rgba64le",
+        }[deep, has_alpha]
+        stored = picture.to_ndarray(format=target)
+        pixels = stored.astype(np.float32) / np.float32(65535 if deep else 255)
+        image = Image.from_pixels(pixels, ("R", "G", "B", "A") if has_alpha else ("R", "G", "B"))
+        values: dict[str, Any] = {}
+        types: dict[str, str] = {}
+        rate = self._stream.average_rate
+        if rate:
+            values["FramesPerSecond"], types["FramesPerSecond"] = (rate.numerator, rate.denominator), "rational"
+        aspect = self._stream.sample_aspect_ratio
+        if aspect:
+            values["PixelAspectRatio"], types["PixelAspectRatio"] = float(aspect), "float"
+        return Image(
+            pixels=pixels,
+            channels=image.channels,
+            data_window=image.data_window,
+            display_window=image.display_window,
+            color_space=_SPACES.get(int(picture.color_trc or 0), ""),
+            data_type="uint16" if deep else "uint8",
+            metadata=Metadata(values, types),
+        )
+
+
+def _index(av: Any, container: Any, stream: Any, path: Path) -> list[int]:
+    """Presentation times of all frames, rising."""
+    try:
+        times = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
+    except av.FFmpegError as error:
+        raise ImageReadError(f"{path} is truncated or damaged: {error}.") from error
+    if not times:
+        raise ImageReadError(f"{path} holds no frames.")
+    return times
