@@ -13,7 +13,7 @@ from gossamer.errors import ModelError
 
 __all__ = ["ModelEntry", "create_model", "list_models", "model_entry", "register_model"]
 
-_ARCHITECTURES = ("gossamer_s",)
+_ARCHITECTURES: tuple[str, ...] = ("gfm", "gossamer_s", "lsa", "vitmatte")
 """Modules of this package that register networks when they are imported."""
 
 
