@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gossamer.errors import SettingError
 from gossamer.losses.precision import in_full_precision
 
-__all__ = ["GFMLaplacianLoss", "LaplacianLoss", "gfm_laplacian_kernel", "gfm_laplacian_loss", "laplacian_loss"]
+__all__ = ["GfmLaplacianLoss", "LaplacianLoss", "gfm_laplacian_kernel", "gfm_laplacian_loss", "laplacian_loss"]
 
 
 def _check_size(prediction: Tensor, levels: int, smallest: int) -> None:
@@ -118,7 +118,7 @@ class LaplacianLoss(nn.Module):
         return laplacian_loss(prediction, target, weight, self.levels)
 
 
-class GFMLaplacianLoss(nn.Module):
+class GfmLaplacianLoss(nn.Module):
     """:func:`gfm_laplacian_loss` with its settings."""
 
     def __init__(self, levels: int = 5) -> None:

@@ -10,7 +10,7 @@ from gossamer import losses
 from gossamer.errors import SettingError
 from gossamer.losses import (
     CompositionLoss,
-    GFMLaplacianLoss,
+    GfmLaplacianLoss,
     GradientPenalty,
     KnownL1Loss,
     LaplacianLoss,
@@ -46,7 +46,7 @@ PAIRS: list[tuple[nn.Module, Callable[..., Tensor]]] = [
         lambda p, a, t: gradient_penalty(p, a, t, smoothness=0.1, reference_side=512),
     ),
     (LaplacianLoss(3), lambda p, a, t: laplacian_loss(p, a, t, 3)),
-    (GFMLaplacianLoss(3), lambda p, a, t: gfm_laplacian_loss(p, a, t, 3)),
+    (GfmLaplacianLoss(3), lambda p, a, t: gfm_laplacian_loss(p, a, t, 3)),
     (MultiscaleLoss(scales=2), lambda p, a, t: multiscale_loss(p, a, t, scales=2)),
     (
         CompositionLoss(),
