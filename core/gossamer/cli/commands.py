@@ -6,7 +6,7 @@ import typer
 
 __all__ = ["COMMANDS", "register"]
 
-COMMANDS: tuple[str, ...] = ()
+COMMANDS: tuple[str, ...] = ("evaluate", "doctor")
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
 
 

@@ -1,0 +1,143 @@
+"""``gossamer evaluate``: models against known alpha, as a table, JSON, CSV and a page of pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gossamer.config import BACKENDS, DEVICES, PRECISIONS
+from gossamer.errors import SettingError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gossamer.evaluation.evaluate import Progress
+    from gossamer.evaluation.results import Evaluation
+
+__all__ = ["register"]
+
+_COLUMNS = {"sad": ("SAD", 2), "mse": ("MSE", 4), "mad": ("MAD", 4), "grad": ("Grad", 2), "conn": ("Conn", 2)}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command(name="evaluate")(evaluate)
+
+
+def evaluate(
+    folder: Annotated[
+        Path, typer.Argument(help="Holds image/, alpha/ and one or more trimap folders, with equal file stems.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="One or more, with commas: names of `gossamer models`, closed-form, knn, shared, or paths."),
+    ] = "gossamer-s",
+    trimap: Annotated[str, typer.Option(help="Name of the trimap folder.")] = "trimap",
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for the page of pictures (index.html), the JSON and the CSV.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers as JSON to this file.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write one row a picture and model.")] = None,
+    plate_space: Annotated[
+        str, typer.Option(help="OCIO colour space of the plates. Empty: what header or file type say.")
+    ] = "",
+    backend: Annotated[str, typer.Option(help=f"For networks: {', '.join(BACKENDS)}.")] = "auto",
+    device: Annotated[str, typer.Option(help=f"For networks: {', '.join(DEVICES)}.")] = "auto",
+    precision: Annotated[str, typer.Option(help=f"For networks: {', '.join(PRECISIONS)}.")] = "auto",
+    tile: Annotated[int, typer.Option(help="For networks: largest side of a tile in pixels; 0 chooses.")] = 0,
+    threads: Annotated[int, typer.Option(help="For networks: CPU threads; 0 uses all cores.")] = 0,
+) -> None:
+    """Measure models against known alpha: SAD, MSE, MAD, Grad, Conn and the time a picture takes.
+
+    Over the unknown region of the trimap and over the whole picture, by the official definitions. Lower is better.
+    """
+    from rich.console import Console
+
+    from gossamer.evaluation import Report, write_csv, write_json
+    from gossamer.evaluation import evaluate as run
+    from gossamer.inference.solver import CLASSICAL, create_solver
+
+    names = [name.strip() for name in model.split(",") if name.strip()]
+    if not names:
+        raise SettingError("--model names no model; give for instance --model gossamer-s,closed-form.")
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise SettingError(f"--model names {', '.join(doubles)} twice; name each model once.")
+    for path in (json_file, csv_file):
+        if path is not None and not path.parent.is_dir():
+            raise SettingError(f"There is no folder {path.parent} to write {path.name} to.")
+    page = Report(report, names) if report is not None else None
+    solvers = {
+        name: create_solver(name)
+        if name in CLASSICAL
+        else create_solver(name, backend=backend, device=device, precision=precision, tile=tile, threads=threads)
+        for name in names
+    }
+    with _progress() as progress:
+        found = run(
+            folder,
+            solvers,
+            trimap=trimap,
+            plate_space=plate_space,
+            on_picture=page.add if page is not None else None,
+            progress=progress,
+        )
+    console = Console()
+    console.print(_table(found, "unknown"))
+    console.print(_table(found, "whole"))
+    for name in found.models:
+        stem = found.worst(name)
+        print(f"{name}: worst picture {stem}, SAD {found.scores(stem, name, 'unknown').sad:.2f}")
+    if json_file is not None:
+        write_json(found, json_file)
+    if csv_file is not None:
+        write_csv(found, csv_file)
+    if page is not None:
+        print(f"Report: {page.finish(found)}")
+
+
+def _table(found: Evaluation, region: Literal["unknown", "whole"]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    where = "unknown region" if region == "unknown" else "whole picture"
+    table = Table(title=f"{found.trimap}, {where}, mean of {len(found.pictures)} pictures", title_justify="left")
+    table.add_column("model")
+    for title, _ in _COLUMNS.values():
+        table.add_column(title, justify="right")
+    table.add_column("s/picture", justify="right")
+    means = {model: asdict(found.mean(model, region)) for model in found.models}
+    for model, values in means.items():
+        cells = []
+        for name, (_, digits) in _COLUMNS.items():
+            is_best = len(means) > 1 and values[name] == min(other[name] for other in means.values())
+            cells.append(f"[bold green]{values[name]:.{digits}f}[/]" if is_best else f"{values[name]:.{digits}f}")
+        table.add_row(escape(model), *cells, f"{values['seconds']:.2f}")
+    return table
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on a terminal; a line for every picture in a log."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+
+        def log(done: int, total: int, text: str) -> None:
+            if text:
+                print(f"[{done + 1}/{total}] {text}", file=sys.stderr, flush=True)
+
+        yield log
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Checking the folder", total=None)
+        yield lambda done, total, text: bar.update(task, completed=done, total=total, description=text)

@@ -1,0 +1,119 @@
+"""What an evaluation found, and its JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gossamer.errors import SettingError
+from gossamer.evaluation.scores import METRIC_NAMES, Scores, mean_scores
+
+__all__ = ["Evaluation", "MeasuredRegion", "PictureScores", "save_text", "write_csv", "write_json"]
+
+MeasuredRegion = Literal["unknown", "whole"]
+
+
+@dataclass(frozen=True)
+class PictureScores:
+    """One model's numbers on one picture."""
+
+    unknown: Scores
+    whole: Scores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every model on every picture of a folder."""
+
+    folder: str
+    trimap: str
+    """Name of the trimap folder."""
+    models: tuple[str, ...]
+    pictures: Mapping[str, Mapping[str, PictureScores]]
+    """By stem, then by model."""
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By model: identity (hash of the weights), what it ran on, seconds of the warm-up."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What the readers had to decide: colour spaces, channels, values off the grid."""
+
+    def scores(self, stem: str, model: str, region: MeasuredRegion) -> Scores:
+        """Numbers of one picture."""
+        both = self.pictures[stem][model]
+        return both.unknown if region == "unknown" else both.whole
+
+    def mean(self, model: str, region: MeasuredRegion) -> Scores:
+        """Mean over the pictures."""
+        return mean_scores([self.scores(stem, model, region) for stem in self.pictures])
+
+    def worst(self, model: str) -> str:
+        """Stem of the picture with the largest SAD over the unknown region."""
+        return max(self.pictures, key=lambda stem: self.scores(stem, model, "unknown").sad)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON. ``mean`` and ``pictures`` are over the unknown region; ``whole`` holds both again."""
+
+        def region(name: MeasuredRegion) -> dict[str, Any]:
+            return {
+                "mean": {model: asdict(self.mean(model, name)) for model in self.models},
+                "pictures": {
+                    stem: {model: asdict(self.scores(stem, model, name)) for model in self.models}
+                    for stem in self.pictures
+                },
+            }
+
+        return {
+            **region("unknown"),
+            "whole": region("whole"),
+            "trimap": self.trimap,
+            "folder": self.folder,
+            "models": {model: dict(self.details.get(model, {})) for model in self.models},
+            "versions": dict(self.versions),
+            "notes": list(self.notes),
+        }
+
+
+def write_json(evaluation: Evaluation, path: Path) -> None:
+    """Write :meth:`Evaluation.as_dict`.
+
+    Raises:
+        SettingError: the file cannot be written.
+    """
+    save_text(json.dumps(evaluation.as_dict(), indent=2, allow_nan=False, default=str) + "\n", path)
+
+
+def write_csv(evaluation: Evaluation, path: Path) -> None:
+    """Write one row a picture and model: the unknown region's numbers, the whole picture's, seconds.
+
+    Raises:
+        SettingError: the file cannot be written.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["picture", "model", *METRIC_NAMES, *(f"whole_{name}" for name in METRIC_NAMES), "seconds"])
+    for stem, by_model in evaluation.pictures.items():
+        for model, scores in by_model.items():
+            unknown = [getattr(scores.unknown, name) for name in METRIC_NAMES]
+            whole = [getattr(scores.whole, name) for name in METRIC_NAMES]
+            rows.writerow([stem, model, *unknown, *whole, scores.unknown.seconds])
+    save_text(text.getvalue(), path)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write beside ``path`` and rename, so that no reader finds half a file.
+
+    Raises:
+        SettingError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise SettingError(f"Cannot write {path}: {error.strerror}. Choose another place.") from error
