@@ -1,0 +1,106 @@
+"""Foreground elements by number: drawn on first use, kept while memory allows, the same in every process."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from gossamer.data import fur, plants, surfaces
+from gossamer.data.elements import Element, motion_kernel
+from gossamer.data.photos import CutoutLibrary
+from gossamer.image.image import FloatArray
+
+__all__ = ["ELEMENT_KINDS", "ElementPool", "render_element"]
+
+ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Element]]] = {
+    "fur": (0.26, fur.render_fur),
+    "long_hair": (0.11, fur.render_long_hair),
+    "spikes": (0.08, fur.render_spikes),
+    "curly": (0.07, fur.render_curly),
+    "wisps": (0.05, fur.render_wisps),
+    "foliage": (0.08, plants.render_foliage),
+    "flower": (0.04, plants.render_flower),
+    "dandelion": (0.02, plants.render_dandelion),
+    "feather": (0.02, plants.render_feather),
+    "yarn": (0.04, plants.render_yarn),
+    "solid": (0.12, surfaces.render_solid),
+    "net": (0.04, surfaces.render_net),
+    "lace": (0.02, surfaces.render_lace),
+    "smoke": (0.02, surfaces.render_smoke),
+    "glass": (0.02, surfaces.render_glass),
+    "plastic": (0.01, surfaces.render_plastic),
+}
+"""Share and renderer of each kind of procedural element."""
+
+_NAMES = tuple(ELEMENT_KINDS)
+_SHARES = np.array([share for share, _ in ELEMENT_KINDS.values()])
+_SHARES = _SHARES / _SHARES.sum()
+
+
+def render_element(rng: np.random.Generator, size: int) -> Element:
+    """Draw one procedural element of a random kind; some are blurred by motion or defocus."""
+    name = _NAMES[int(rng.choice(len(_NAMES), p=_SHARES))]
+    element = ELEMENT_KINDS[name][1](rng, size)
+    blur = rng.random()
+    if blur < 0.05:
+        return _move(element, motion_kernel(rng, float(rng.uniform(5, 30))))
+    if blur < 0.13:
+        return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.8), np.log(5)))))
+    return element
+
+
+def _move(element: Element, kernel: FloatArray) -> Element:
+    layers = element.layers.copy()
+    layers[..., -1] = cv2.filter2D(layers[..., -1], -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    # The fields are straight and continue outside the object, so the same blur keeps them consistent with alpha.
+    layers[..., :-1] = cv2.filter2D(layers[..., :-1], -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    return Element(layers, element.kind)
+
+
+class ElementPool:
+    """Endless numbered elements with a bounded cache. Element ``k`` depends on the seed and ``k`` only."""
+
+    def __init__(self, *, seed: int, size: int, cutouts: CutoutLibrary, cutout_share: float, cache_bytes: int) -> None:
+        self._seed = seed
+        self._size = size
+        self._cutouts = cutouts
+        self._cutout_share = cutout_share
+        self._capacity = max(8, cache_bytes // (size * size * 4))
+        self._kept: OrderedDict[int, Element] = OrderedDict()
+
+    def __getitem__(self, number: int) -> Element:
+        if number in self._kept:
+            self._kept.move_to_end(number)
+            return self._kept[number]
+        rng = np.random.default_rng([self._seed, 1, number])
+        if self._cutouts and rng.random() < self._cutout_share:
+            element = self._crop_cutout(rng)
+        else:
+            element = render_element(rng, self._size)
+        self._kept[number] = element
+        if len(self._kept) > self._capacity:
+            self._kept.popitem(last=False)
+        return element
+
+    def _crop_cutout(self, rng: np.random.Generator) -> Element:
+        """A square around the edge of a real foreground, at a scale between the whole object and a close-up."""
+        rgba = self._cutouts.draw(rng)
+        height, width = rgba.shape[:2]
+        size = self._size
+        scale = float(rng.uniform(max(0.45, 0.6 * size / max(height, width)), 1.0))
+        edge = np.flatnonzero((rgba[::4, ::4, 3] > 12) & (rgba[::4, ::4, 3] < 243))
+        columns = rgba[::4, ::4, 3].shape[1]
+        place = int(rng.choice(edge)) if len(edge) else 0
+        y, x = 4 * (place // columns), 4 * (place % columns)
+        half = size / 2 / scale
+        # Keep the square inside the picture where it is large enough.
+        x = float(np.clip(x, half, width - half)) if width > 2 * half else width / 2
+        y = float(np.clip(y, half, height - half)) if height > 2 * half else height / 2
+        matrix = np.array([[scale, 0, size / 2 - x * scale], [0, scale, size / 2 - y * scale]])
+        if scale < 0.75:
+            rgba = np.asarray(cv2.GaussianBlur(rgba, (0, 0), 0.35 / scale), np.uint8)
+        layers = cv2.warpAffine(rgba, matrix, (size, size), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REFLECT_101)
+        return Element(np.asarray(layers, np.uint8), "photograph")
