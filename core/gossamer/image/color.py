@@ -25,6 +25,7 @@ __all__ = [
     "count_non_finite",
     "from_scene_linear",
     "is_display_referred",
+    "is_scene_linear",
     "resolve_space",
     "roll_off",
     "to_display",
@@ -190,6 +191,17 @@ def is_display_referred(space: str) -> bool:
     Taken from the configuration's ``encoding``; a space without one is judged by its curve.
     """
     return _is_display_referred(space, os.environ.get("OCIO", ""))
+
+
+def is_scene_linear(space: str) -> bool:
+    """Whether values of ``space`` are proportional to scene light, so that the matting equation holds in it."""
+    config, name = _find(space)
+    encoding = config.getColorSpace(name).getEncoding()
+    if encoding:
+        return bool(encoding == "scene-linear")
+    probe = np.array([[[0.25] * 3, [0.5] * 3, [2.0] * 3]], np.float32)
+    quarter, half, double = to_scene_linear(probe, space)[0, :, 1]
+    return bool(abs(half - 2 * quarter) < 1e-4 and abs(double - 8 * quarter) < 1e-3)
 
 
 @lru_cache(maxsize=1)

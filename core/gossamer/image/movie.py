@@ -12,8 +12,12 @@ from gossamer.errors import ImageReadError, MissingDependencyError, SequenceErro
 from gossamer.image.header import Metadata
 from gossamer.image.image import Image
 
-__all__ = ["MovieSource"]
+__all__ = ["MOVIE_SUFFIXES", "MovieSource"]
 
+MOVIE_SUFFIXES = frozenset({".mov", ".mp4", ".m4v", ".mkv", ".avi", ".webm", ".mxf"})
+
+_SKIP = 8
+"""Going on over so few frames is cheaper than a seek."""
 # ITU-T H.273 transfer characteristics that are not a plain video picture.
 _SPACES = {16: "Rec.2100-PQ - Display", 18: "Rec.2100-HLG - Display", 8: "lin_rec709"}
 
@@ -86,16 +90,22 @@ class MovieSource:
     def _decode(self, frame: int) -> Any:
         av = _import_av()
         wanted = self._times[frame - 1]
+        in_order = self._decoder is not None and 0 <= frame - 1 - self._next <= _SKIP
+        # Some containers seek too far; from the first frame every one can be reached.
+        starts = [None] if in_order else [wanted, self._times[0]]
         try:
-            if self._decoder is None or not self._next <= frame - 1 <= self._next + 8:
-                self._container.seek(wanted, stream=self._stream, backward=True)
-                self._decoder = self._container.decode(self._stream)
-            for picture in self._decoder:
-                if picture.pts is not None and picture.pts >= wanted:
+            for start in starts:
+                if start is not None:
+                    self._container.seek(start, stream=self._stream, backward=True)
+                    self._decoder = self._container.decode(self._stream)
+                for picture in self._decoder:
+                    if picture.pts is not None and picture.pts >= wanted:
+                        break
+                else:
+                    continue
+                if picture.pts == wanted:
                     self._next = frame
-                    if picture.pts == wanted:
-                        return picture
-                    break
+                    return picture
         except av.FFmpegError as error:
             self._decoder = None
             raise ImageReadError(f"{self._path}, frame {frame}: cannot be decoded ({error}).") from error
@@ -112,7 +122,8 @@ class MovieSource:
             (True, False): "rgb48le",
             (True, True): "rgba64le",
         }[deep, has_alpha]
-        stored = picture.to_ndarray(format=target)
+        matrix = _matrix(picture)
+        stored = picture.reformat(format=target, src_colorspace=matrix, dst_colorspace=matrix).to_ndarray()
         pixels = stored.astype(np.float32) / np.float32(65535 if deep else 255)
         image = Image.from_pixels(pixels, ("R", "G", "B", "A") if has_alpha else ("R", "G", "B"))
         values: dict[str, Any] = {}
@@ -132,6 +143,16 @@ class MovieSource:
             data_type="uint16" if deep else "uint8",
             metadata=Metadata(values, types),
         )
+
+
+def _matrix(picture: Any) -> int:
+    """The Y'CbCr matrix: as tagged, else by the habit of players, Rec.709 from 720 lines up and Rec.601 below.
+
+    The converter itself would take Rec.601 for every untagged movie and shift its reds by a dozen codes.
+    """
+    tagged = int(picture.colorspace)
+    known = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # H.273 matrix coefficients to the converter's names
+    return known.get(tagged, 1 if picture.height >= 720 else 5)
 
 
 def _index(av: Any, container: Any, stream: Any, path: Path) -> list[int]:

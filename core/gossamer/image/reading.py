@@ -12,10 +12,10 @@ import OpenImageIO as oiio  # noqa: N813  the name its own documentation uses
 from numpy.typing import NDArray
 
 from gossamer.errors import ImageReadError
-from gossamer.image.header import Header, Metadata, common_type, rgb_channels
+from gossamer.image.header import Header, Metadata, common_type, picture_channels, rgb_channels
 from gossamer.image.image import FloatArray, Image, Window
 
-__all__ = ["IMAGE_SUFFIXES", "half_to_float", "read_header", "read_image"]
+__all__ = ["IMAGE_SUFFIXES", "half_to_float", "read_header", "read_image", "read_picture"]
 
 IMAGE_SUFFIXES = frozenset({".exr", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".dpx", ".cin", ".tga", ".bmp", ".hdr"})
 """File name endings that count as pictures when a folder is searched."""
@@ -74,13 +74,29 @@ def read_image(path: Path, *, channels: Sequence[str] | None = None) -> Image:
     source = _open(path)
     try:
         header = _describe(source, path, channels)
-        names = header.channels if channels is None else tuple(channels)
-        pixels = _read_channels(source, header, names)
+        return _read(source, header, header.channels if channels is None else tuple(channels))
     finally:
         source.close()
+
+
+def read_picture(path: Path) -> Image:
+    """Read what a viewer would show, colour and alpha (:func:`picture_channels`), and leave other layers in the file.
+
+    Raises:
+        ImageReadError: as :func:`read_image`.
+    """
+    source = _open(path)
+    try:
+        header = _describe(source, path, None)
+        return _read(source, header, picture_channels(header.channels))
+    finally:
+        source.close()
+
+
+def _read(source: Any, header: Header, names: tuple[str, ...]) -> Image:
     types = [header.channel_types[header.channels.index(name)] for name in names]
     return Image(
-        pixels=pixels,
+        pixels=_read_channels(source, header, names),
         channels=names,
         data_window=header.data_window,
         display_window=header.display_window,
@@ -179,8 +195,9 @@ def _is_packing(name: str) -> bool:
 def _stated_space(spec: Any, file_format: str) -> str:
     """The file's own words. OpenImageIO's guess for formats that cannot say is no statement."""
     stated = str(spec.getattribute("colorInteropID") or "")
-    if not stated and file_format in ("openexr", "png"):
+    if not stated and file_format == "png":
         stated = str(spec.getattribute("oiio:ColorSpace") or "")
+        stated = "" if stated.lower() in ("srgb", "srgb_rec709_scene") else stated
     return stated
 
 

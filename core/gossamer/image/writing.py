@@ -32,6 +32,7 @@ _TYPES = {
     ".jpeg": ("uint8",),
     ".dpx": ("uint8", "uint10", "uint12", "uint16"),
 }
+_COMPRESSIONS = ("none", "rle", "zip", "zips", "piz", "pxr24", "b44", "b44a", "dwaa", "dwab")
 _HALF_MAX = 65504.0
 # OpenImageIO 3.2 says this after each good TIFF without Exif data.
 _HARMLESS = "failed TIFFWriteCustomDirectory() of the Exif data"
@@ -50,6 +51,7 @@ def write_image(
 
     It is written under a hidden temporary name in the same folder and then renamed. After any error or interruption the
     temporary file is removed and an older file of the same name is untouched. The same input gives the same bytes.
+    Attributes of type double and blocks of bytes (ICC profiles) cannot be carried over; all others are.
 
     Args:
         path: the ending decides the format: exr, tif, tiff, png, jpg, jpeg, dpx. The folder must exist.
@@ -67,7 +69,9 @@ def write_image(
     """
     types = _channel_types(path, image, data_type)
     suffix = path.suffix.lower()
-    if suffix != ".exr":
+    if suffix == ".exr":
+        _require_compression(path, compression)
+    else:
         _require_simple(path, image, suffix)
     pixels = _to_samples(path, image, types)
     with replace_when_done(path) as temporary:
@@ -152,6 +156,14 @@ def _channel_types(path: Path, image: Image, data_type: str | Mapping[str, str])
     if path.suffix.lower() != ".exr" and len(set(types)) > 1:
         raise ImageWriteError(f"Cannot write {path}: only EXR can hold channels of different types.")
     return types
+
+
+def _require_compression(path: Path, compression: str) -> None:
+    """The library takes zip for an unknown name without a word."""
+    if compression.split(":")[0] not in _COMPRESSIONS:
+        raise ImageWriteError(
+            f"Cannot write {path}: EXR has no compression {compression!r}. Use one of {', '.join(_COMPRESSIONS)}."
+        )
 
 
 def _require_simple(path: Path, image: Image, suffix: str) -> None:

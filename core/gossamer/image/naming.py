@@ -1,0 +1,87 @@
+"""What the files with the results are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gossamer.errors import SequenceError
+from gossamer.image.pattern import has_token, split_pattern
+from gossamer.image.reading import IMAGE_SUFFIXES
+from gossamer.image.source import FrameSource, ImageSequence
+
+__all__ = ["output_path"]
+
+
+def output_path(
+    pattern_or_folder: str | Path,
+    source: FrameSource,
+    frame: int,
+    suffix: str,
+    *,
+    ending: str = ".exr",
+    inputs: Iterable[FrameSource] = (),
+) -> Path:
+    """The file that receives a result.
+
+    * a folder: ``<plate name>_<suffix>.<frame>.exr`` with the plate's own padding, or ``<plate name>_<suffix>.exr`` for
+      stills without a number;
+    * a pattern or a file name: taken as written for the main result, the suffix ``alpha``; other suffixes are added to
+      the name (``out_comp.####.png``).
+
+    Args:
+        suffix: which result: ``alpha``, ``comp``, ``foreground`` ...
+        ending: of the file in a folder, and of all results but ``alpha``.
+        inputs: further sources (guides) whose files must not be overwritten.
+
+    Raises:
+        SequenceError: one file name for several frames, a wrong pattern, or the result would overwrite an input.
+    """
+    text = str(pattern_or_folder)
+    target = Path(text).expanduser()
+    is_pattern = has_token(target.name)
+    is_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir() and not text.endswith("/")
+    if is_pattern:
+        before, padding, after = split_pattern(target)
+        number = f"{frame:0{padding}d}"
+        if suffix != "alpha":
+            stem = before.rstrip("._-")
+            before = f"{stem}_{suffix}{before[len(stem) :]}"
+            after = after[: len(after) - len(Path(after).suffix)] + ending if Path(after).suffix else after
+        result = target.with_name(f"{before}{number}{after}")
+    elif is_file:
+        if len(source.frames) > 1 and not source.is_still:
+            raise SequenceError(
+                f"The output {target} names one file for {len(source.frames)} frames. "
+                f"Write {target.stem}.####{target.suffix}, or give a folder."
+            )
+        result = target if suffix == "alpha" else target.with_name(f"{target.stem}_{suffix}{ending}")
+    else:
+        result = target / _result_name(source, frame, suffix, ending)
+    _refuse_inputs(result, frame, (source, *inputs))
+    return result
+
+
+def _result_name(source: FrameSource, frame: int, suffix: str, ending: str) -> str:
+    if isinstance(source, ImageSequence) and source.padding and not source.is_set:
+        shown = source.frames[0] if source.is_still else frame
+        return f"{source.stem}_{suffix}{source.separator or '.'}{shown:0{source.padding}d}{ending}".lstrip("_")
+    stem = source.path(frame).stem
+    if isinstance(source, ImageSequence):
+        return f"{stem}_{suffix}{ending}"
+    return f"{stem}_{suffix}.{frame:04d}{ending}"
+
+
+def _refuse_inputs(result: Path, frame: int, sources: Iterable[FrameSource]) -> None:
+    for source in sources:
+        files = source.files.values() if isinstance(source, ImageSequence) else (source.path(frame),)
+        place = result.parent.resolve() / result.name
+        for file in files:
+            if file.name.lower() == result.name.lower() and (
+                file.parent.resolve() / file.name == place or _same(file, result)
+            ):
+                raise SequenceError(f"The output {result} would overwrite an input. Choose another folder or name.")
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.exists() and second.exists() and first.samefile(second)
