@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import platform
@@ -171,17 +172,20 @@ def _has_cuda() -> bool:
 
 
 def _optional_packages() -> list[Finding]:
-    def package(name: str, module: str, extra: str, describe: Callable[[Any], str] = _plain_version) -> Finding:
-        return _try_import("optional", name, module, describe, f'pip install "gossamer-matting[{extra}]"')
+    def package(
+        name: str, module: str, purpose: str, extra: str, describe: Callable[[Any], str] = _plain_version
+    ) -> Finding:
+        found = _try_import("optional", name, module, describe, f'pip install "gossamer-matting[{extra}]"')
+        return dataclasses.replace(found, detail=f"{found.detail} ({purpose})")
 
     return [
-        package("PyMatting (closed-form, knn, shared)", "pymatting", "classical"),
-        package("PyAV (movie files)", "av", "movie"),
-        package("torch (the papers' networks)", "torch", "torch", _torch),
-        package("safetensors", "safetensors", "torch"),
-        package("Lightning Fabric (training)", "lightning_fabric", "train"),
-        package("ONNX (export)", "onnx", "export"),
-        package("ONNX Script (export)", "onnxscript", "export"),
+        package("PyMatting", "pymatting", "closed-form, knn, shared", "classical"),
+        package("PyAV", "av", "movie files", "movie"),
+        package("torch", "torch", "the papers' networks, training", "torch", _torch),
+        package("safetensors", "safetensors", "weights for torch", "torch"),
+        package("Lightning Fabric", "lightning_fabric", "training", "train"),
+        package("ONNX", "onnx", "export", "export"),
+        package("ONNX Script", "onnxscript", "export", "export"),
     ]
 
 
