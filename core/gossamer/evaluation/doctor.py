@@ -203,7 +203,7 @@ def _try_import(
         return Finding(group, name, "problem", f"does not load: {error}", remedy, is_needed)
     except Exception as error:  # a broken package may raise anything, and saying so is this module's work
         text = f"does not load: {type(error).__name__}: {error}"
-        return Finding(group, name, "problem", text, f"{remedy} --force-reinstall", is_needed)
+        return Finding(group, name, "problem", text, f"{remedy}, with --force-reinstall", is_needed)
     return Finding(group, name, "ok", detail, is_needed=is_needed)
 
 
