@@ -70,8 +70,9 @@ class Outputs:
     comp: str = ""
     """A look at the result over ``checker``, ``grey``, ``black``, ``white``, ``green`` or a picture file.
     Written as PNG beside the matte. Empty: none."""
-    data_type: Literal["half", "float"] = "half"
-    """Pixel type of EXR outputs."""
+    data_type: Literal["half", "float", "uint16", "uint8"] = "half"
+    """Pixel type of the matte. EXR holds half or float; PNG and TIFF outputs hold uint16 (which they take instead of
+    half) or uint8, rounded to the nearest step; TIFF also float."""
     compression: str = "zip"
     """EXR compression; lossy ones are refused for mattes."""
     existing: Literal["error", "skip", "overwrite"] = "error"
@@ -79,7 +80,10 @@ class Outputs:
 
     def __post_init__(self) -> None:
         _require(self.channels in ("alpha", "rgba", "premult"), f"--output-channels is {self.channels!r}.")
-        _require(self.data_type in ("half", "float"), f"Output data type is {self.data_type!r}; use half or float.")
+        _require(
+            self.data_type in ("half", "float", "uint16", "uint8"),
+            f"--data-type is {self.data_type!r}; use half or float (EXR), uint16 or uint8 (PNG, TIFF).",
+        )
         _require(self.existing in ("error", "skip", "overwrite"), f"Unknown value for existing: {self.existing!r}.")
         lossless = ("zip", "zips", "piz", "rle", "none")
         _require(

@@ -6,7 +6,14 @@ import typer
 
 __all__ = ["COMMANDS", "register"]
 
-COMMANDS: tuple[str, ...] = ("evaluate", "doctor")
+COMMANDS: tuple[str, ...] = (
+    "matte",
+    "run_job",
+    "evaluate",
+    "doctor",
+    "models",
+    "train",
+)
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
 
 

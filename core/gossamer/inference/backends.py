@@ -63,8 +63,8 @@ def _failure(library: str, error: Exception, shape: tuple[int, ...]) -> ModelErr
 class OnnxBackend:
     """ONNX Runtime on the CPU or a CUDA device.
 
-    The CPU's memory arena is off: with tiles of many sizes it keeps the largest of each for ever
-    (``core/decisions/0010-tiles.md`` has the numbers).
+    The library's memory arena stays on: with tiles of many sizes it grows to what the largest needs and no further,
+    and needs half of what the system's allocator takes (``core/decisions/0010-tiles.md`` has the numbers).
     """
 
     def __init__(self, manifest: Manifest, *, device: str, threads: int):
@@ -93,8 +93,6 @@ class OnnxBackend:
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         options.use_deterministic_compute = True
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
         options.log_severity_level = 3
         # Threads that wait should sleep: reading and writing need the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

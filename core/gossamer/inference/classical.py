@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gossamer.errors import CancelledError, MissingDependencyError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray
+from gossamer.image.trimap import is_unknown
 from gossamer.inference.solver import Cancelled, Solution
 
 __all__ = ["ClassicalSolver"]
@@ -39,7 +40,6 @@ class ClassicalSolver:
     """
 
     needs_trimap = True
-    reach = None
 
     def __init__(self, name: str, *, backend: str = "auto", device: str = "auto", precision: str = "auto"):
         if backend != "auto" or device == "cuda" or precision == "fp16":
@@ -55,12 +55,16 @@ class ClassicalSolver:
             ) from error
         self.name = name
         self._estimate: Callable[..., NDArray[Any]] = getattr(module, FUNCTIONS[name])
-        self.identity = f"pymatting {module.__version__} {name}"
+        self.identity = f"pymatting {module.__version__}"
         self.effective: Mapping[str, Any] = {
             "backend": f"pymatting {module.__version__}",
             "device": "cpu",
             "precision": "fp32" if name == "shared" else "fp64",
         }
+
+    def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> None:
+        """All of the plate."""
+        return
 
     def solve(
         self,
@@ -83,7 +87,7 @@ class ClassicalSolver:
             raise SettingError(f"{self.name} cannot tell its confidence; leave out --confidence or use a network.")
         if cancelled is not None and cancelled():
             raise CancelledError("Cancelled.")
-        unknown = (trimap > 0) & (trimap < 1)
+        unknown = is_unknown(trimap)
         alpha = trimap.copy()
         if not unknown.any():
             return Solution(alpha, effective={"solved_pixels": 0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
+from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend
 from gossamer.inference.merging import TileMerger, read_window
 from gossamer.inference.solver import Cancelled, Solution
-from gossamer.inference.tiling import BORDER, FEATHER, plan_tiles
+from gossamer.inference.tiling import Tile, plan_tiles
 from gossamer.models.weights import Manifest
 
 __all__ = ["NetworkSolver", "from_tensor", "to_tensor"]
@@ -53,10 +54,18 @@ class NetworkSolver:
         self._manifest = manifest
         self._backend = backend
 
-    @property
-    def reach(self) -> int | None:
-        """The network's margin, the ramp between tiles, whole strides, and what is reflected at the border."""
-        return self._manifest.margin + FEATHER + self._manifest.multiple_of + BORDER
+    def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
+        """The windows of the tiles."""
+        return None if trimap is None else [tile.window for tile in self._tiles(is_unknown(trimap), origin)]
+
+    def _tiles(self, unknown: NDArray[np.bool_], origin: tuple[int, int]) -> list[Tile]:
+        return plan_tiles(
+            unknown,
+            multiple_of=self._manifest.multiple_of,
+            margin=self._manifest.margin,
+            tile=self.tile,
+            origin=origin,
+        )
 
     def solve(
         self,
@@ -76,14 +85,8 @@ class NetworkSolver:
             trimap = np.full((height, width), 0.5, np.float32)
         if trimap.shape != (height, width):
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
-        unknown: NDArray[np.bool_] = (trimap > 0) & (trimap < 1)
-        tiles = plan_tiles(
-            unknown,
-            multiple_of=self._manifest.multiple_of,
-            margin=self._manifest.margin,
-            tile=self.tile,
-            origin=origin,
-        )
+        unknown = is_unknown(trimap)
+        tiles = self._tiles(unknown, origin)
         merged, mirrored = TileMerger(height, width), TileMerger(height, width)
         for done, tile in enumerate(tiles):
             if cancelled is not None and cancelled():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gossamer.image.image import FloatArray
+from gossamer.image.image import FloatArray, Window
 
 __all__ = ["CLASSICAL", "Cancelled", "Solution", "Solver", "create_solver"]
 
@@ -52,9 +52,11 @@ class Solver(Protocol):
         """What it runs on: ``backend``, ``device``, ``precision``, ``threads`` as they are, not as they were asked."""
         ...
 
-    @property
-    def reach(self) -> int | None:
-        """Pixels farther than this from every unknown pixel are never looked at; None: all are."""
+    def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
+        """The parts of the plate that ``solve`` will look at, in the plate's pixels; None: all of it.
+
+        They may reach past the picture, where it is reflected. The rest of the plate may hold anything.
+        """
         ...
 
     def solve(

@@ -1,0 +1,171 @@
+"""Runs a job on the screen: says what was taken, shows progress, ends cleanly. Shared by ``matte`` and ``run``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gossamer.config import Job
+from gossamer.errors import CancelledError, GossamerError, SettingError
+
+if TYPE_CHECKING:
+    from gossamer.inference.report import FrameReport, RunReport
+    from gossamer.inference.run import Progress
+
+__all__ = ["absolute", "choose_existing", "perform"]
+
+
+def absolute(text: str) -> str:
+    """A path or pattern that means the same from any folder; a folder keeps its closing slash."""
+    if not text:
+        return ""
+    path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - resolve() would follow links, which jobs must not
+    return path + "/" if text.endswith(("/", os.sep)) and not path.endswith(os.sep) else path
+
+
+def choose_existing(skip_existing: bool, overwrite: bool) -> str | None:
+    """The value of ``Outputs.existing`` for the two flags; None where neither is given."""
+    if skip_existing and overwrite:
+        raise SettingError("--skip-existing and --overwrite exclude each other.")
+    return "skip" if skip_existing else "overwrite" if overwrite else None
+
+
+def perform(job: Job, report_path: Path | None) -> None:
+    """Do ``job`` with everything a person at the terminal or a farm's log wants to see.
+
+    Raises:
+        GossamerError: what went wrong, after the report has been written and the finished frames counted.
+    """
+    from gossamer.inference.plan import prepare
+    from gossamer.inference.report import write_report
+    from gossamer.inference.run import execute, start_report
+
+    if report_path is not None and not report_path.parent.is_dir():
+        raise SettingError(f"There is no folder {report_path.parent} for the report.")
+    plan = prepare(job)
+    for label, text in plan.describe():
+        print(f"{label:8} {text}", flush=True)
+    report = start_report(plan)
+    try:
+        with _stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
+            execute(plan, report, progress=show, cancelled=cancelled)
+    except (CancelledError, KeyboardInterrupt) as error:
+        raise CancelledError(f"Cancelled. {_left(report)}") from error
+    except GossamerError as error:
+        raise type(error)(f"{error} {_left(report)}") from error
+    finally:
+        if report_path is not None:
+            write_report(report, report_path)
+    rate = f", {len(report.frames) / report.seconds:.2f} frames/s" if report.frames and report.seconds else ""
+    print(f"{'done':8} {len(report.frames)} frames in {report.seconds:.1f} s{rate}")
+
+
+def _left(report: RunReport) -> str:
+    """How much is finished and how to go on."""
+    if report.total == 1:
+        return "Nothing was written." if not report.frames else ""
+    done = f"{len(report.frames)} of {report.total} frames are finished and stay"
+    return f"{done}; the same command with --skip-existing goes on from there."
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and a farm's SIGTERM ask the run to stop; a second one stops it at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield asked.is_set
+        return
+
+    def stop(*_: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        print("stopping (again to stop at once) ...", file=sys.stderr, flush=True)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Remarks:
+    """Notes that frames carry, each told once."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def new(self, frame: FrameReport) -> list[str]:
+        """Those of ``frame`` that no earlier frame had."""
+        notes = [*frame.notes, *frame.effective.get("notes", ())]
+        if frame.bad_pixels:
+            notes.append("the plate holds NaN or infinite values; the report counts them, the outputs keep them")
+        fresh = [note for note in notes if note not in self.told]
+        self.told.update(fresh)
+        return [f"frame {frame.frame}: {note}" for note in fresh]
+
+
+@contextmanager
+def _shown(total: int) -> Iterator[Callable[[Progress], None]]:
+    """A progress bar on a terminal, else one line a frame."""
+    remarks = _Remarks()
+    if not sys.stdout.isatty():
+        yield _PlainLines(remarks)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("frame {task.fields[frame]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns) as bar:
+        task = bar.add_task("", total=total, frame="", rate="")
+        started = time.monotonic()
+
+        def show(progress: Progress) -> None:
+            rate = ""
+            if progress.finished is not None:
+                for remark in remarks.new(progress.finished):
+                    bar.console.print(remark, highlight=False, markup=False)
+                rate = f"{progress.done / (time.monotonic() - started):.2f} frames/s"
+                bar.update(task, rate=rate)
+            part = 0.0 if progress.finished else progress.part
+            bar.update(task, completed=min(progress.done + part, total), frame=progress.frame)
+
+        yield show
+
+
+class _PlainLines:
+    """One line a frame: for logs."""
+
+    def __init__(self, remarks: _Remarks) -> None:
+        self.remarks = remarks
+        self.started = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        finished = progress.finished
+        if finished is None:
+            return
+        for remark in self.remarks.new(finished):
+            print(remark)
+        rate = progress.done / max(time.monotonic() - self.started, 1e-6)
+        left = (progress.total - progress.done) / rate
+        unknown = finished.effective.get("unknown_part")
+        share = "" if unknown is None else f", {unknown:.1%} unknown"
+        print(
+            f"frame {finished.frame}: {finished.seconds['solve']:.2f} s{share} "
+            f"({progress.done}/{progress.total}, {rate:.2f} frames/s, {left:.0f} s left)",
+            flush=True,
+        )

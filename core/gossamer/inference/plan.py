@@ -1,0 +1,237 @@
+"""From a job to what will be done: sources opened, frames counted, model loaded, nothing computed yet.
+
+Everything that can be known to be wrong before the first frame is solved is found here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gossamer import __version__
+from gossamer.config import Job
+from gossamer.errors import ImageWriteError, SequenceError, SettingError
+from gossamer.image.color import SpaceChoice, resolve_space
+from gossamer.image.image import Image
+from gossamer.image.io import is_complete, read_header
+from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
+from gossamer.inference.outputs import check_outputs, frame_outputs
+from gossamer.inference.solver import Solver, create_solver
+
+__all__ = ["Plan", "Sources", "prepare"]
+
+logger = logging.getLogger(__name__)
+
+LEFTOVER_AGE = 3600.0
+"""Seconds after which a hidden temporary file in the output folder belongs to no running process any more."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a job's pictures come from."""
+
+    plate: FrameSource
+    guides: Mapping[str, FrameSource]
+    """``trimap``, ``mask``, ``core``, ``garbage``, as far as they are given."""
+
+    def files(self, frame: int) -> list[Path]:
+        """Every file that a frame is made from."""
+        return [self.plate.path(frame), *(guide.path(frame) for guide in self.guides.values())]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job that is ready to run."""
+
+    job: Job
+    solver: Solver
+    sources: Sources
+    frames: tuple[int, ...]
+    """Frames to solve, rising."""
+    finished: tuple[int, ...]
+    """Frames that lie finished in the output folder and are kept."""
+    missing: Mapping[int, tuple[str, ...]]
+    """Frames left out because files are missing (``--missing skip``)."""
+    job_hash: str
+    width: int
+    """Of the first frame's display window."""
+    height: int
+    data_type: str
+    space: SpaceChoice
+    """Of the first frame; each frame decides for itself and reports it."""
+    notes: tuple[str, ...] = ()
+
+    def describe(self) -> list[tuple[str, str]]:
+        """What was taken, as lines of label and text, for the screen."""
+        job, effective = self.job, self.solver.effective
+        lines = [
+            ("plate", self.sources.plate.describe()),
+            ("", f"{self.width}x{self.height} {self.data_type}, {self.space.name}: {self.space.reason}"),
+        ]
+        lines += [(name, guide.describe()) for name, guide in self.sources.guides.items()]
+        if not self.sources.guides:
+            lines.append(("trimap", "none; the whole picture is solved"))
+        identity = self.solver.identity[:12] if len(self.solver.identity) == 64 else self.solver.identity
+        threads = f", {effective['threads']} threads" if "threads" in effective else ""
+        runs_on = f"{effective['backend']} on {effective['device']}, {effective['precision']}{threads}"
+        lines.append(("model", f"{self.solver.name} ({identity}), {runs_on}"))
+        outputs = frame_outputs(job, self.sources.plate, (*self.frames, *self.finished)[0], ())
+        lines += [("output", f"{path} ...") for path in outputs.all()]
+        lines.append(("frames", self._frames_text()))
+        lines += [("note", note) for note in self.notes]
+        return lines
+
+    def _frames_text(self) -> str:
+        text = f"{len(self.frames)} to do"
+        if self.frames:
+            text += f" ({FrameRange(self.frames)})"
+        if self.finished:
+            text += f", {len(self.finished)} finished before ({FrameRange(self.finished)})"
+        if self.missing:
+            text += f", {len(self.missing)} left out for missing files ({FrameRange(tuple(self.missing))})"
+        return text
+
+
+def prepare(job: Job) -> Plan:
+    """Open everything ``job`` names and decide which frames are to be solved.
+
+    Raises:
+        SequenceError: sources or frames are missing, or outputs exist already; nothing has been written then.
+        SettingError, ModelError, MissingDependencyError, ColorError, ImageReadError: see the message.
+    """
+    check_outputs(job.outputs)
+    sources, notes = _open_sources(job)
+    wanted = _wanted_frames(job, sources.plate)
+    missing = _missing(sources, wanted)
+    if missing and job.missing == "error":
+        raise SequenceError(_missing_message(missing, len(wanted)))
+    present = tuple(frame for frame in wanted if frame not in missing)
+    if not present:
+        raise SequenceError(
+            f"None of the {len(wanted)} frames has all its files. " + _missing_message(missing, len(wanted))
+        )
+    solver = create_solver(
+        job.model,
+        backend=job.backend,
+        device=job.device,
+        precision=job.precision,
+        tile=job.tile,
+        threads=job.threads,
+    )
+    if solver.needs_trimap and not sources.guides:
+        raise SettingError(
+            f"{solver.name} needs to know where to look: give --trimap, or --mask with --band-in and --band-out, or "
+            "--core and --garbage mattes."
+        )
+    first = sources.plate.read(present[0])
+    job_hash = job.hash(weights=solver.identity, version=__version__)
+    finished = _finished(job, sources, present, first, job_hash)
+    _make_folder(frame_outputs(job, sources.plate, present[0], sources.guides.values()).matte.parent)
+    return Plan(
+        job=job,
+        solver=solver,
+        sources=sources,
+        frames=tuple(frame for frame in present if frame not in finished),
+        finished=tuple(frame for frame in present if frame in finished),
+        missing=missing,
+        job_hash=job_hash,
+        width=first.display_window.width,
+        height=first.display_window.height,
+        data_type=first.data_type,
+        space=resolve_space(first, job.plate_space),
+        notes=tuple(notes),
+    )
+
+
+def _open_sources(job: Job) -> tuple[Sources, list[str]]:
+    frames = FrameRange.parse(job.frames) if job.frames else None
+    plate = open_source(job.plate, frames=frames)
+    texts = {"trimap": job.trimap, "mask": job.mask, "core": job.core_matte, "garbage": job.garbage_matte}
+    notes: list[str] = []
+    if job.trimap and job.mask:
+        del texts["mask"]
+        notes.append("the mask is not used: the trimap wins")
+    guides: dict[str, FrameSource] = {}
+    for name, text in texts.items():
+        if not text:
+            continue
+        guide = match_guide(plate, open_source(text, frames=frames))
+        guides[name] = guide
+        if guide.is_still and not plate.is_still and len(plate.frames) > 1:
+            notes.append(f"one {name} is used for every frame: {guide.path(guide.frames[0]).name}")
+    return Sources(plate, guides), notes
+
+
+def _wanted_frames(job: Job, plate: FrameSource) -> tuple[int, ...]:
+    if not job.frames:
+        return plate.frames
+    wanted = FrameRange.parse(job.frames).frames
+    if plate.is_still and wanted != plate.frames:
+        raise SequenceError(
+            f"--frames {job.frames}: {plate.path(plate.frames[0])} is one still picture and nothing beside it belongs "
+            "to the same sequence. Leave out --frames."
+        )
+    return wanted
+
+
+def _missing(sources: Sources, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    wanted = tuple(wanted)
+    missing: dict[int, list[str]] = {}
+    for source in (sources.plate, *sources.guides.values()):
+        for frame in missing_frames(source, wanted):
+            missing.setdefault(frame, []).append(str(source.path(frame)))
+    return {frame: tuple(missing[frame]) for frame in sorted(missing)}
+
+
+def _missing_message(missing: Mapping[int, Sequence[str]], wanted: int) -> str:
+    files = [file for frame in missing for file in missing[frame]]
+    shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    return (
+        f"{len(missing)} of {wanted} frames are missing: {FrameRange(tuple(missing))} ({shown}). "
+        "Provide the files, choose --frames, or leave these frames out with --missing skip."
+    )
+
+
+def _finished(job: Job, sources: Sources, frames: Sequence[int], first: Image, job_hash: str) -> frozenset[int]:
+    """Frames that need not be done again; refuses to touch existing files unless the job says what to do with them."""
+    existing = job.outputs.existing
+    there: list[Path] = []
+    done: set[int] = set()
+    for frame in frames:
+        outputs = frame_outputs(job, sources.plate, frame, sources.guides.values())
+        there += [path for path in outputs.all() if path.exists()] if existing == "error" else []
+        if existing == "skip" and all(path.exists() for path in outputs.all()):
+            width, height = _data_size(sources.plate, frame, first)
+            newest = max((path.stat().st_mtime for path in sources.files(frame) if path.exists()), default=0.0)
+            complete = is_complete(outputs.matte, width=width, height=height, attributes={"gossamer:jobHash": job_hash})
+            if complete and outputs.matte.stat().st_mtime >= newest:
+                done.add(frame)
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise SequenceError(
+            f"{there[0]}{more} exist already. Give --skip-existing to keep frames that are finished, --overwrite to "
+            "do them again, or another output."
+        )
+    return frozenset(done)
+
+
+def _data_size(plate: FrameSource, frame: int, first: Image) -> tuple[int, int]:
+    if not isinstance(plate, ImageSequence):  # a movie: every frame has one size
+        return first.width, first.height
+    window = read_header(plate.path(frame)).data_window
+    return window.width, window.height
+
+
+def _make_folder(folder: Path) -> None:
+    """Create the output folder, and clear it of temporary files that a killed run left long ago."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(".gossamer-*.tmp.*"):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE:
+                leftover.unlink()
+                logger.info("removed %s, left by a run that was killed", leftover)
+    except OSError as error:
+        raise ImageWriteError(f"Cannot write into the output folder {folder}: {error.strerror}.") from error
