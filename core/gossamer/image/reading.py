@@ -40,6 +40,8 @@ _PACKING = frozenset(
         "jpeg:subsampling",
     }
 )
+# Names that the library gives types on reading but does not know on writing.
+_WRITABLE = {"vector2i": "int[2]", "vectori": "int[3]", "vector2i[2]": "box2i", "float2[2]": "box2"}
 _PACKING_PREFIXES = ("tiff:", "openexr:dwa")
 
 
@@ -131,13 +133,14 @@ def _open(path: Path) -> Any:
         raise ImageReadError(f"Cannot read {path}: {error.strerror}.") from error
     if size == 0:
         raise ImageReadError(f"{path} is empty (0 bytes). Render or copy it again.")
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ImageReadError(f"{path!r}: the name is not valid UTF-8. Rename the file.") from None
     wish = oiio.ImageSpec()
     wish.attribute("oiio:UnassociatedAlpha", 1)
     oiio.geterror()
-    try:
-        source = oiio.ImageInput.open(str(path), wish)
-    except UnicodeEncodeError:
-        raise ImageReadError(f"{path!r}: the name is not valid UTF-8. Rename the file.") from None
+    source = oiio.ImageInput.open(str(path), wish)
     if source is None:
         reason = _one_line(oiio.geterror())
         if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -171,7 +174,7 @@ def _describe(source: Any, path: Path, wanted: Sequence[str] | None) -> Header:
     types = tuple(_type_name(str(kind), bits) for kind in kinds)
     file_format = source.format_name()
     values = {a.name: a.value for a in spec.extra_attribs if not _is_packing(a.name)}
-    kinds_of = {a.name: str(a.type) for a in spec.extra_attribs if a.name in values}
+    kinds_of = {a.name: _WRITABLE.get(str(a.type), str(a.type)) for a in spec.extra_attribs if a.name in values}
     window = Window(spec.x, spec.y, spec.width, spec.height)
     display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
     return Header(

@@ -51,7 +51,7 @@ def write_image(
 
     It is written under a hidden temporary name in the same folder and then renamed. After any error or interruption the
     temporary file is removed and an older file of the same name is untouched. The same input gives the same bytes.
-    Attributes of type double and blocks of bytes (ICC profiles) cannot be carried over; all others are.
+    Header attributes keep their types, but double becomes float, and blocks of bytes (ICC profiles) are lost.
 
     Args:
         path: the ending decides the format: exr, tif, tiff, png, jpg, jpeg, dpx. The folder must exist.
@@ -248,7 +248,9 @@ def _spec(
 
 
 def _set_attribute(spec: Any, name: str, kind: str, value: Any) -> None:
-    if kind:
+    if kind == "double":  # the binding drops doubles without a word
+        spec.attribute(name, float(value))
+    elif kind:
         spec.attribute(name, oiio.TypeDesc(kind), value)
     elif isinstance(value, (str, int, float)):
         spec.attribute(name, value)
