@@ -1,9 +1,9 @@
 """GFM: glance and focus matting, trimap-free, in four backbones and four ways of dividing the work.
 
-Source: Li et al., "Bridging Composite and Real: Towards End-to-end Deep Image Matting" (2022), sections 3 and 4;
-algorithms.md A.1 and A.2. A shared encoder; a glance decoder that sorts pixels into classes, fed by a pyramid of pooled
-context; a focus decoder that draws details, fed by a dilated bridge and the encoder's features; a fixed fusion of both
-("collaborative matting"). What the classes are is the RoSTa, the representation of semantics and transition area:
+Source: Li et al., "Bridging Composite and Real: Towards End-to-end Deep Image Matting" (2022), sections 3 and 4, and
+the networks published with it. A shared encoder; a glance decoder that sorts pixels into classes, fed by a pyramid of
+pooled context; a focus decoder that draws details, fed by a dilated bridge and the encoder's features; a fixed fusion
+of both ("collaborative matting"). What the classes are is the RoSTa, the representation of semantics and transition:
 
 * ``tt``: background, transition, foreground; details are alpha inside the transition.
 * ``ft``: sure foreground against the rest; details are what to add to it.
@@ -117,7 +117,7 @@ def _conv3(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
 
 
 def _encoder_stages(backbone: str) -> list[nn.Sequential]:
-    """encoder0, encoder1 ...; sizes in the table of algorithms.md A.1."""
+    """encoder0, encoder1 ...; each halves the size, but encoder0 and encoder1 of ``r34-2b`` keep it."""
     stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
     if backbone == "d121":  # DenseNet-121 without its stem pooling
         return [
@@ -172,7 +172,8 @@ class _AveragePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         rows, columns = self._matrix(x.shape[-2], x), self._matrix(x.shape[-1], x)
-        return rows @ x @ columns.T
+        pooled: Tensor = rows @ x @ columns.T
+        return pooled
 
 
 class _PyramidPooling(nn.Module):
@@ -234,7 +235,7 @@ class _SqueezeExcitation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        scale = self.fc(x.mean(dim=(2, 3)))
+        scale: Tensor = self.fc(x.mean(dim=(2, 3)))
         return x * scale[:, :, None, None]
 
 
@@ -263,7 +264,7 @@ def glance_from_trimap(glance: Tensor, trimap: Tensor, rosta: str) -> Tensor:
 
 
 def collaborative_matting(glance: Tensor, focus: Tensor, rosta: str, trimap: Tensor | None = None) -> Tensor:
-    """Alpha from glance and focus (algorithms.md A.2).
+    """Alpha from glance and focus, without leaving the device.
 
     Args:
         glance: N C H W, one channel a class; the largest decides, so logits will do as well.

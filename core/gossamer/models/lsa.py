@@ -1,6 +1,6 @@
 """LSA-Matting: trimap, ResNetV1d-50 encoder, decoder with channel gates.
 
-Source: Wang et al., "Improving Deep Image Matting via Local Smoothness Assumption" (2021), section 3; algorithms.md B.1.
+Source: Wang et al., "Improving Deep Image Matting via Local Smoothness Assumption" (2021), section 3.
 The skip module is the identity, as in the published model. Tensor names are those of the official checkpoint.
 """
 
@@ -133,7 +133,7 @@ class _Decoder(nn.Module):
 
 
 class Lsa(nn.Module):
-    """The network. ``encode`` and ``decode`` are apart for backpropagating refinement (algorithms.md B.5)."""
+    """The network. ``encode`` and ``decode`` are apart for backpropagating refinement."""
 
     decoder_stages: Mapping[int, int] = {5: 512, 4: 256, 3: 128, 2: 64}
     """Stages that refinement may modulate, and their channels."""
@@ -169,6 +169,10 @@ class Lsa(nn.Module):
         alpha = self.decoder(features, modulation or {})
         assert isinstance(alpha, Tensor)
         return alpha
+
+    def modulation_shapes(self) -> Mapping[int, tuple[int, int, int]]:
+        """C, h, w of the A and B of each stage: 8x8 for stage 5, twice as much for each stage up."""
+        return {stage: (width, 1 << (8 - stage), 1 << (8 - stage)) for stage, width in self.decoder_stages.items()}
 
     def forward(self, plate: Tensor, trimap: Tensor | None = None) -> Tensor:
         """Raw alpha N 1 H W in the dtype of ``plate``, linear: below 0 and above 1 where the network overshoots.

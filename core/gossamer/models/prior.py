@@ -3,16 +3,16 @@
 LSA argues that foreground and background colours vary slowly in a neighbourhood. Three steps use that, none of them
 learned:
 
-1. *Candidates*: for every unknown pixel the nearest known foreground and background colours in the four axis directions,
-   and their diffused averages. The pair is kept that explains the pixel's own colour best, with the preference for near
-   samples and for the alpha that the distances suggest; then neighbours share their pairs (after Gastal and Oliveira,
-   "Shared Sampling for Real-Time Alpha Matting", 2010).
+1. *Candidates*: for every unknown pixel the nearest known foreground and background colours in the four axis
+   directions, and their diffused averages. The pair is kept that explains the pixel's own colour best, with a
+   preference for near samples and for the alpha that the distances suggest; then neighbours share their pairs (after
+   Gastal and Oliveira, "Shared Sampling for Real-Time Alpha Matting", 2010).
 2. *Projection*: alpha is where the pixel's colour lies on the line between the two.
 3. *Guided filtering* (He, Sun and Tang, "Guided Image Filtering", 2010) of that alpha by the plate, weighted by how far
    the two colours are apart: alpha becomes locally linear in colour, as closed-form matting demands it.
 
-Only shifts, pooling, resizing and elementwise operations: it exports to ONNX and TorchScript, runs on any device, and is
-equivariant to shifts by 32 pixels, so that tiles agree with the whole picture. It has no parameters.
+Only shifts, pooling, resizing and elementwise operations: it exports to ONNX and TorchScript, runs on any device, and
+is equivariant to shifts by 32 pixels, so that tiles agree with the whole picture. It has no parameters.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def nearest_colors(color: Tensor, known: Tensor, dy: int, dx: int) -> Tensor:
     return state
 
 
-def diffuse_colors(color: Tensor, known: Tensor, *, levels: int = 4, rounds: int = 6) -> Tensor:
+def diffuse_colors(color: Tensor, known: Tensor, *, levels: int = 4, rounds: int = 12) -> Tensor:
     """Average of the known values around every pixel, by a pull-push pyramid.
 
     Args:
@@ -222,7 +222,7 @@ def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, tru
     products = torch.cat([red * guide, green * guide[:, 1:], blue * blue], dim=1)  # rr rg rb gg gb bb
     m_red, m_green, m_blue = mean[:, :1], mean[:, 1:2], mean[:, 2:]
     squares = torch.cat([m_red * mean, m_green * mean[:, 1:], m_blue * m_blue], dim=1)
-    rr, rg, rb, gg, gb, bb = (_box(products * trust, _RADIUS) / norm - squares).split(1, dim=1)
+    rr, rg, rb, gg, gb, bb = torch.split(_box(products * trust, _RADIUS) / norm - squares, 1, dim=1)
     rr, gg, bb = rr + _EPS, gg + _EPS, bb + _EPS
     # Inverse of the symmetric 3x3 covariance by cofactors: exports everywhere, unlike a linear solver.
     i_rr, i_rg, i_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
@@ -232,7 +232,7 @@ def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, tru
     linear = torch.zeros_like(torch.cat([guide, alpha], dim=1))
     for _ in range(_ROUNDS):
         moments = _box(torch.cat([alpha, alpha * guide], dim=1) * trust, _RADIUS) / norm
-        c_red, c_green, c_blue = (moments[:, 1:] - mean * moments[:, :1]).split(1, dim=1)
+        c_red, c_green, c_blue = torch.split(moments[:, 1:] - mean * moments[:, :1], 1, dim=1)
         slope = scale * torch.cat(
             [
                 i_rr * c_red + i_rg * c_green + i_rb * c_blue,

@@ -1,8 +1,8 @@
 """ViTMatte: a plain vision transformer with window and global attention, and a detail capture decoder.
 
-Source: Yao et al., "ViTMatte: Boosting image matting with pre-trained plain vision transformers" (2024), section 3;
-algorithms.md C.1. ``vitmatte-s-rgb`` is the trimap-free network of three channels that Liu et al., "Training Matting
-Models without Alpha Labels" (2024) train (C.3). Tensor names are those of the official checkpoints.
+Source: Yao et al., "ViTMatte: Boosting image matting with pre-trained plain vision transformers" (2024), section 3.
+``vitmatte-s-rgb`` is the trimap-free network of three channels that Liu et al., "Training Matting Models without Alpha
+Labels" (2024) train. Tensor names are those of the official checkpoints.
 """
 
 from __future__ import annotations
@@ -65,12 +65,14 @@ class _Attention(nn.Module):
         qkv = self.qkv(x).view(batch, height * width, 3, self.heads, channels // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         # The position terms use the query without the 1/sqrt(d) of the content term.
-        grid = query.unflatten(2, (height, width))
+        grid = query.view(batch, self.heads, height, width, channels // self.heads)
         vertical = torch.einsum("bnhwc,hkc->bnhwk", grid, self._positions(self.rel_pos_h, height))
         horizontal = torch.einsum("bnhwc,wkc->bnhwk", grid, self._positions(self.rel_pos_w, width))
         bias = (vertical[..., :, None] + horizontal[..., None, :]).flatten(4, 5).flatten(2, 3)
         answer = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        return self.proj(answer.transpose(1, 2).reshape(batch, height, width, channels))  # type: ignore[no-any-return]
+        # Concatenated, not transposed and reshaped: kernels differ in strides, and an export would keep those of one.
+        merged = torch.cat(answer.unbind(1), dim=-1).view(batch, height, width, channels)
+        return self.proj(merged)  # type: ignore[no-any-return]
 
 
 class _Mlp(nn.Module):
@@ -108,6 +110,7 @@ class _ConvolutionBlock(nn.Module):
         y = F.gelu(self.norm1(self.conv1(y)))
         y = F.gelu(self.norm2(self.conv2(y)))
         y = self.norm3(self.conv3(y))
+        assert isinstance(y, Tensor)
         return x + y.permute(0, 2, 3, 1)
 
 
@@ -163,7 +166,7 @@ class _Transformer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.patch_embed(x)
         # The first entry is the class token's, which matting does not have.
-        table = self.pos_embed[:, 1:].unflatten(1, (PRETRAINED_GRID, PRETRAINED_GRID)).permute(0, 3, 1, 2)
+        table = self.pos_embed[:, 1:].view(1, PRETRAINED_GRID, PRETRAINED_GRID, -1).permute(0, 3, 1, 2)
         resized = F.interpolate(table.float(), size=x.shape[1:3], mode="bicubic", align_corners=False)
         x = x + resized.permute(0, 2, 3, 1).to(x.dtype)
         for block in self.blocks:

@@ -1,1 +1,1 @@
-
+"""Training: recipes, the loop, checkpoints. Torch and Lightning Fabric (extra ``train``)."""

@@ -1,0 +1,69 @@
+"""Pictures of a run to look at: loss curves and sample mattes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from gossamer.errors import MissingDependencyError
+from gossamer.models.registry import create_model
+from gossamer.training.samples import Batch
+
+__all__ = ["write_curves", "write_samples"]
+
+
+def _replace_picture(path: Path, pixels: np.ndarray) -> None:
+    temporary = path.with_name(f".{path.name}.tmp.png")
+    cv2.imwrite(str(temporary), pixels)
+    temporary.replace(path)
+
+
+def write_curves(log: Path, path: Path) -> None:
+    """Plot the columns of ``log.csv`` over the steps into a PNG."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError('Loss curves need matplotlib: pip install "gossamer-matting[train]".') from error
+    with log.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows:
+        return
+    steps = [int(row["step"]) for row in rows]
+    names = [name for name in rows[0] if name not in ("step", "samples_per_second", "learning_rate")]
+    figure = Figure(figsize=(9, 5), dpi=100)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name in names:
+        axes.plot(steps, [float(row[name]) for row in rows], label=name, linewidth=1)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.set_yscale("log")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    temporary = path.with_name(f".{path.name}.tmp.png")
+    figure.savefig(temporary)
+    temporary.replace(path)
+
+
+@torch.no_grad()
+def write_samples(model_name: str, state: dict[str, Tensor], batch: Batch, path: Path, *, count: int = 6) -> None:
+    """A sheet: one sample a row; plate, trimap, true alpha, predicted alpha, and their distance."""
+    model = create_model(model_name)
+    model.load_state_dict({key: value.cpu() for key, value in state.items()})
+    model.eval()
+    plate, trimap, alpha = (tensor[:count].cpu().float() for tensor in batch[:3])
+    predicted = model.forward_matte(plate, trimap)  # type: ignore[operator]
+
+    def grey(x: Tensor) -> Tensor:
+        return x.expand(-1, 3, -1, -1)
+
+    panels = [plate, grey(trimap), grey(alpha), grey(predicted), grey((predicted - alpha).abs() * 4).clamp(0, 1)]
+    sheet = torch.cat(panels, dim=3).permute(0, 2, 3, 1).flatten(0, 1)
+    pixels = (sheet * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    _replace_picture(path, np.ascontiguousarray(pixels[:, :, ::-1]))

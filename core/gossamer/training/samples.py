@@ -1,0 +1,98 @@
+"""Feeds the sample generator to the trainer: batches by number, so that a run can go on anywhere."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from gossamer.data.synthetic import SampleGenerator
+
+__all__ = ["Batch", "make_loader"]
+
+
+class Batch(NamedTuple):
+    """One batch of samples; colours sRGB-encoded 0..1."""
+
+    plate: Tensor
+    """N 3 H W float32."""
+    trimap: Tensor
+    """N 1 H W float32 in {0, 0.5, 1}."""
+    alpha: Tensor
+    """N 1 H W float32."""
+    foreground: Tensor
+    """N 3 H W float32."""
+    background: Tensor
+    """N 3 H W float32."""
+
+
+class _SyntheticDataset(Dataset[Any]):
+    def __init__(self, generator: SampleGenerator) -> None:
+        self._generator = generator
+
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        sample = self._generator.sample(index)
+
+        def planes(pixels: np.ndarray) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+        trimap = np.where(sample.trimap == 255, 1.0, np.where(sample.trimap == 0, 0.0, 0.5)).astype(np.float32)
+        return (
+            planes(sample.plate.astype(np.float32) / 255),
+            torch.from_numpy(trimap)[None],
+            torch.from_numpy(np.ascontiguousarray(sample.alpha, dtype=np.float32))[None],
+            planes(sample.foreground.astype(np.float32)),
+            planes(sample.background.astype(np.float32)),
+        )
+
+
+class _Numbered(Sampler[list[int]]):
+    """Batches of consecutive sample numbers from ``first`` to ``last`` batch; every rank takes its own part."""
+
+    def __init__(self, *, first: int, last: int, batch: int, rank: int, ranks: int) -> None:
+        self._batches = range(first, last)
+        self._batch, self._rank, self._ranks = batch, rank, ranks
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for number in self._batches:
+            start = (number * self._ranks + self._rank) * self._batch
+            yield list(range(start, start + self._batch))
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+
+def _begin_worker(_worker: int) -> None:
+    # The command line's handlers came along with the fork; the trainer alone decides when to stop.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _collate(samples: list[tuple[Tensor, ...]]) -> Batch:
+    return Batch(*(torch.stack(tensors) for tensors in zip(*samples, strict=True)))
+
+
+def make_loader(
+    generator: SampleGenerator, *, batch: int, first: int, last: int, workers: int, rank: int = 0, ranks: int = 1
+) -> DataLoader[Batch]:
+    """Batches number ``first`` to ``last`` (exclusive) of the endless set that ``generator`` describes.
+
+    Sample ``i`` is the same whatever the number of ``workers``; 0 workers make samples in this process.
+    """
+    sampler = _Numbered(first=first, last=last, batch=batch, rank=rank, ranks=ranks)
+    return DataLoader(
+        _SyntheticDataset(generator),
+        batch_sampler=sampler,
+        collate_fn=_collate,
+        num_workers=workers,
+        worker_init_fn=_begin_worker,
+        prefetch_factor=4 if workers else None,
+    )

@@ -1,0 +1,122 @@
+"""ONNX: write a network under the product's contract, and prove that the file answers as the network does."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gossamer.errors import MissingDependencyError, ModelError
+
+__all__ = ["OPSET", "check_onnx", "write_onnx"]
+
+OPSET = 20
+"""ONNX Runtime 1.17 and later read it."""
+
+
+class _Contract(nn.Module):
+    """Inputs ``plate`` and ``trimap``, output ``alpha``: what product.md promises, whatever is inside."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, plate: Tensor, trimap: Tensor) -> Tensor:
+        alpha: Tensor = self.network.forward_matte(plate, trimap)  # type: ignore[operator]
+        return alpha
+
+
+def write_onnx(network: nn.Module, path: Path, *, multiple_of: int) -> None:
+    """Write ``network`` as one ONNX file with free batch, height and width.
+
+    The graph takes ``plate`` (N 3 H W float32, sRGB-encoded, 0..1) and ``trimap`` (N 1 H W float32 in {0, 0.5, 1}) and
+    gives ``alpha`` (N 1 H W, 0..1, known pixels enforced). H and W have to be multiples of ``multiple_of``.
+
+    Raises:
+        MissingDependencyError: the packages of the extra ``export`` are not installed.
+        ModelError: the exporter cannot express the network.
+    """
+    try:
+        import onnxscript  # noqa: F401  (the exporter needs it and says so in no clear words)
+    except ImportError as error:
+        raise MissingDependencyError('Writing ONNX needs onnxscript: pip install "gossamer-matting[export]".') from error
+    network.eval()
+    height, width = torch.export.Dim("h"), torch.export.Dim("w")
+    free = {0: torch.export.Dim("n"), 2: multiple_of * height, 3: multiple_of * width}
+    # Traced at batch 2 and unequal sides: a batch of 1 would be taken for a constant.
+    plate = torch.rand(2, 3, 6 * multiple_of, 5 * multiple_of, generator=torch.Generator().manual_seed(0))
+    trimap = plate[:, :1].mul(3).floor().div(2)
+    quiet = io.StringIO()
+    previous = logging.root.manager.disable
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), torch.no_grad():
+            warnings.simplefilter("ignore")
+            logging.disable(logging.WARNING)
+            program = torch.onnx.export(
+                _Contract(network).eval(),
+                (plate, trimap),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["plate", "trimap"],
+                output_names=["alpha"],
+                dynamic_shapes=(free, free),
+            )
+    except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
+        raise ModelError(f"The network cannot be written as ONNX: {error}") from error
+    finally:
+        logging.disable(previous)
+    assert program is not None
+    temporary = path.with_name(f".{path.name}.tmp")
+    program.save(str(temporary), external_data=False)
+    temporary.replace(path)
+
+
+def _golden(multiple_of: int) -> list[tuple[Tensor, Tensor]]:
+    """Inputs at sizes other than the traced one: smooth, noisy and extreme pictures; all kinds of trimap."""
+    cases = []
+    for index, (batch, rows, columns) in enumerate(((1, 4, 7), (2, 3, 2), (1, 8, 8))):
+        generator = torch.Generator().manual_seed(index)
+        height, width = rows * multiple_of, columns * multiple_of
+        y, x = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)[None]
+        smooth = torch.stack([x + 0 * y, y + 0 * x, (x - y).abs()])[None].expand(batch, -1, -1, -1)
+        plate = (smooth + 0.2 * torch.rand(batch, 3, height, width, generator=generator)).clamp(0, 1)
+        distance = ((x - 0.5) ** 2 + (y - 0.5) ** 2).sqrt()[None, None].expand(batch, -1, -1, -1)
+        trimap = torch.where(distance < 0.15, 1.0, torch.where(distance > 0.4, 0.0, 0.5))
+        cases.append((plate, trimap))
+    noise = torch.rand(1, 3, 4 * multiple_of, 4 * multiple_of, generator=torch.Generator().manual_seed(9))
+    cases.append((noise.round(), torch.full_like(noise[:, :1], 0.5)))
+    cases.append((noise, (noise[:, :1] * 3).floor() / 2))
+    return cases
+
+
+@torch.no_grad()
+def check_onnx(path: Path, network: nn.Module, *, multiple_of: int, limit: float = 1e-4) -> float:
+    """Largest distance of alpha between the file (ONNX Runtime, CPU) and ``network`` (torch, float32).
+
+    Raises:
+        ModelError: it is over ``limit``; the file is removed, so that nobody uses it.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError('Checking ONNX needs onnxruntime: pip install "gossamer-matting[cpu]".') from error
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    network.eval()
+    largest = 0.0
+    for plate, trimap in _golden(multiple_of):
+        (found,) = session.run(["alpha"], {"plate": plate.numpy(), "trimap": trimap.numpy()})
+        expected = network.forward_matte(plate, trimap).numpy()  # type: ignore[operator]
+        largest = max(largest, float(np.abs(found - expected).max()))
+    if not largest <= limit:
+        path.unlink()
+        raise ModelError(
+            f"The ONNX file answers differently from the network: largest distance {largest:.2e}, allowed {limit:.0e}. "
+            "It was removed."
+        )
+    return largest
