@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from gossamer.image.image import FloatArray, Image
+from gossamer.image.io import write_image
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256, write_manifest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -78,3 +80,36 @@ def make_tiny_weights(tmp_path: Path) -> Callable[..., Path]:
 def tiny_weights(make_tiny_weights: Callable[..., Path]) -> Path:
     """Folder of the tiny network's weights, to be given as ``--model``."""
     return make_tiny_weights()
+
+
+Shot = tuple[Path, list[FloatArray]]
+"""Folder with ``plate.####.exr`` and ``trimap.####.exr``, and the plates' pixels."""
+
+
+def disc_trimap(height: int, width: int, band: float = 6) -> FloatArray:
+    """A disc of foreground with a ring of unknown pixels."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    distance = np.hypot(x - width / 2, y - height / 2) - min(height, width) / 3
+    return np.where(np.abs(distance) <= band, 0.5, np.where(distance < 0, 1.0, 0.0)).astype(np.float32)
+
+
+@pytest.fixture
+def make_shot(tmp_path: Path) -> Callable[..., Shot]:
+    """Writes a small scene-linear shot with trimaps."""
+
+    def make(
+        name: str = "shot", *, frames: tuple[int, ...] = (1001, 1002, 1003), height: int = 48, width: int = 64
+    ) -> Shot:
+        folder = tmp_path / name
+        folder.mkdir()
+        random = np.random.default_rng(3)
+        plates = []
+        for frame in frames:
+            pixels = random.random((height, width, 3), np.float32).astype(np.float16).astype(np.float32)
+            plates.append(pixels)
+            write_image(folder / f"plate.{frame:04d}.exr", Image.from_pixels(pixels, ("R", "G", "B")), data_type="half")
+            trimap = Image.from_pixels(disc_trimap(height, width)[..., None], ("A",))
+            write_image(folder / f"trimap.{frame:04d}.exr", trimap, data_type="half")
+        return folder, plates
+
+    return make
