@@ -103,7 +103,7 @@ class MovieSource:
                         break
                 else:
                     continue
-                if picture.pts == wanted:
+                if picture.pts == wanted and not picture.is_corrupt:
                     self._next = frame
                     return picture
         except av.FFmpegError as error:
@@ -163,4 +163,6 @@ def _index(av: Any, container: Any, stream: Any, path: Path) -> list[int]:
         raise ImageReadError(f"{path} is truncated or damaged: {error}.") from error
     if not times:
         raise ImageReadError(f"{path} holds no frames.")
+    if stream.frames > len(times):
+        raise ImageReadError(f"{path} is truncated: it promises {stream.frames} frames and holds {len(times)}.")
     return times

@@ -47,7 +47,7 @@ def output_path(
         if suffix != "alpha":
             stem = before.rstrip("._-")
             before = f"{stem}_{suffix}{before[len(stem) :]}"
-            after = after[: len(after) - len(Path(after).suffix)] + ending if Path(after).suffix else after
+            after = after.rpartition(".")[0] + ending
         result = target.with_name(f"{before}{number}{after}")
     elif is_file:
         if len(source.frames) > 1 and not source.is_still:
