@@ -25,8 +25,8 @@ __all__ = ["Plan", "Sources", "prepare"]
 
 logger = logging.getLogger(__name__)
 
-LEFTOVER_AGE = 3600.0
-"""Seconds after which a hidden temporary file in the output folder belongs to no running process any more."""
+LEFTOVER_AGE = 600.0
+"""Seconds without a change after which a hidden temporary file in the output folder belongs to no running process."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ def prepare(job: Job) -> Plan:
             "--core and --garbage mattes."
         )
     first = sources.plate.read(present[0])
+    space = resolve_space(first, job.plate_space)
     job_hash = job.hash(weights=solver.identity, version=__version__)
     finished = _finished(job, sources, present, first, job_hash)
     _make_folder(frame_outputs(job, sources.plate, present[0], sources.guides.values()).matte.parent)
@@ -141,7 +142,7 @@ def prepare(job: Job) -> Plan:
         width=first.display_window.width,
         height=first.display_window.height,
         data_type=first.data_type,
-        space=resolve_space(first, job.plate_space),
+        space=space,
         notes=tuple(notes),
     )
 
