@@ -1,8 +1,8 @@
 """Test-time strategies of GFM: where the whole subject is seen small and its details larger.
 
-Source: Li et al., "Bridging Composite and Real" (2022), section 5, and the published test script. RESIZE runs one pass at
-half size. HYBRID, the default, takes the glance from a third of the size and the focus from half. RIM networks run one
-pass at a third, whatever the strategy.
+Source: Li et al., "Bridging Composite and Real" (2022), section 5, and the published test script. RESIZE runs one
+pass at half size. HYBRID, the default, takes the glance from a third of the size and the focus from half. RIM networks
+run one pass at a third, whatever the strategy.
 
 Resizing is that of scikit-image's ``resize`` with its defaults, as in the script: linear, mirrored border, Gaussian
 blur of deviation (factor - 1) / 2 before shrinking.
@@ -78,8 +78,8 @@ def resize_antialiased(x: Tensor, height: int, width: int) -> Tensor:
 def _enlarge_exactly(x: Tensor, height: int, width: int) -> Tensor:
     """The same for enlarging, with the rounding of scipy's ``zoom`` in float64 that the script relies on.
 
-    The script asks whether the enlarged glance is exactly 255. Between neighbours that all are, scipy gives a last digit
-    less at some pixels (1 % in the recorded picture), and there the focus decides.
+    The script asks whether the enlarged glance is exactly 255. Between neighbours that all are, scipy gives a last
+    digit less at some pixels (1 % of the recorded picture), and there the focus decides.
     """
 
     def taps(before: int, after: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
