@@ -14,6 +14,7 @@ COMMANDS: tuple[str, ...] = (
     "doctor",
     "models",
     "train",
+    "refine_foregrounds",
 )
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
 
