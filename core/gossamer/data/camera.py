@@ -21,7 +21,7 @@ def random_tone(rng: np.random.Generator) -> Callable[[FloatArray], FloatArray]:
     style = rng.random()
     gain = np.ones(3, np.float32)
     gamma = 1.0
-    if style < 0.4:
+    if style < 0.5:
         # A studio under tungsten light, exposed for the highlights: dark and warm.
         gain = np.array([1, rng.uniform(0.72, 0.98), rng.uniform(0.4, 0.9)], np.float32) * np.float32(
             rng.uniform(0.55, 1.1)
@@ -61,11 +61,11 @@ def record(rng: np.random.Generator, plate: FloatArray, *, jpeg: float) -> NDArr
     """
     height, width = plate.shape[:2]
     level = rng.random()
-    if level < 0.85:
-        read = float(np.exp(rng.uniform(np.log(0.0008), np.log(0.012))))
-        shot = float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
-        if level < 0.6:
-            read, shot = 0.4 * read, 0.4 * shot
+    if level < 0.8:
+        # Most pictures are nearly clean (below one step of 8 bits), some are noisy.
+        strength = 0.25 if level < 0.55 else 1.0
+        read = strength * float(np.exp(rng.uniform(np.log(0.0008), np.log(0.01))))
+        shot = strength * float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
         noise = rng.standard_normal(plate.shape, dtype=np.float32)
         if rng.random() < 0.6:
             # Demosaicing and denoising leave coarse noise.

@@ -123,7 +123,7 @@ def _slow_color(rng: np.random.Generator, size: int, photos: PhotoLibrary) -> Fl
 def paint(rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: PhotoLibrary) -> FloatArray:
     """Foreground colour from an element's fields.
 
-    Two slowly varying colours are mixed by ``mix`` and shaded by ``light``; one time in seven the base is a
+    Two slowly varying colours are mixed by ``mix`` and shaded by ``light``; one time in five the base is a
     photograph's texture instead.
 
     Args:
@@ -137,14 +137,14 @@ def paint(rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: 
     """
     size = light.shape[0]
     texture = rng.random()
-    if texture < 0.14:
+    if texture < 0.22:
         if photos:
             base = crop_photo(rng, photos.draw(rng), size)
             if rng.random() < 0.5:
                 base = _blur(base, float(rng.uniform(0.5, 3)))
         else:
             base = colored_texture(rng, size, size)
-        gain = rng.uniform(0, 0.8)
+        gain = rng.uniform(0, 1.2)
     else:
         base = _slow_color(rng, size, photos)
         relation = rng.random()
@@ -154,7 +154,7 @@ def paint(rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: 
             other = _slow_color(rng, size, photos)
         strength = np.float32(rng.uniform(0.1, 1) if relation < 0.85 else rng.uniform(0, 0.2))
         base = base + (other - base).astype(np.float32) * (mix * strength)[..., None]
-        gain = rng.uniform(0.3, 1.8)
+        gain = rng.uniform(0.7, 3.0)
     shaded = base * np.exp(np.float32(gain) * (light - 0.5))[..., None]
     if rng.random() < 0.4:
         # Highlights take the lamp's colour, not the body's.

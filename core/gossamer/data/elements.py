@@ -124,5 +124,5 @@ def body_fields(rng: np.random.Generator, mask: NDArray[np.uint8], light: FloatA
     else:
         field = fractal_noise(rng, size, size, cells=rng.uniform(5, 22), octaves=2, persistence=0.4)
         mix = 0.5 + 0.5 * np.tanh(field * np.float32(rng.uniform(2, 9)))
-    grain = rng.uniform(0, 0.09) * fractal_noise(rng, size, size, cells=size / rng.uniform(2, 9), octaves=2)
+    grain = rng.uniform(0, 0.16) * fractal_noise(rng, size, size, cells=size / rng.uniform(2, 9), octaves=2)
     return np.stack([np.clip(light + grain, 0, 1), np.clip(mix, 0, 1)], -1).astype(np.float32)

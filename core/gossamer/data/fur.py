@@ -60,7 +60,7 @@ def _strand_shades(rng: np.random.Generator, fields: FloatArray, roots: FloatArr
     """Shade at the root and its change to the tip: the body's own, a little strand-wise variation, lighter tips."""
     count = len(roots)
     at_root = _look_up(fields, roots)
-    jitter = np.stack([rng.normal(0, rng.uniform(0.02, 0.12), count), rng.normal(0, rng.uniform(0.02, 0.2), count)], 1)
+    jitter = np.stack([rng.normal(0, rng.uniform(0.04, 0.2), count), rng.normal(0, rng.uniform(0.04, 0.3), count)], 1)
     tip = np.stack(
         [
             rng.normal(rng.uniform(-0.03, 0.15), 0.06, count),
@@ -70,18 +70,21 @@ def _strand_shades(rng: np.random.Generator, fields: FloatArray, roots: FloatArr
     )
     # Shadow at the roots makes the coat look deep.
     base = at_root + jitter
-    base[:, 0] -= rng.uniform(0, 0.08)
+    base[:, 0] -= rng.uniform(0, 0.15)
     return np.clip(base, 0.02, 1).astype(np.float32), tip.astype(np.float32)
 
 
-def _compose(
-    mask: NDArray[np.uint8], fields: FloatArray, tufts: list[Tuft], kind: str, *, body_alpha: float = 1.0
-) -> Element:
+def _compose(mask: NDArray[np.uint8], fields: FloatArray, tufts: list[Tuft], kind: str, *, soft: float = 0) -> Element:
+    """Strands over their body, whose edge is blurred by ``soft`` pixels."""
     size = mask.shape[0]
     canvas = np.zeros((size * SUPERSAMPLING, size * SUPERSAMPLING, 3), np.uint8)
     for tuft in tufts:
         draw_strands(canvas, tuft)
-    alpha = mask.astype(np.float32)[..., None] * np.float32(body_alpha / 255)
+    alpha = mask.astype(np.float32) * np.float32(1 / 255)
+    if soft > 0:
+        # Blurred inwards only: a dense coat has no visible skin outside its own outline.
+        alpha = np.asarray(np.clip(2 * cv2.GaussianBlur(alpha, (0, 0), soft) - 1, 0, 1), np.float32)
+    alpha = alpha[..., None]
     body = np.concatenate([fields * alpha, alpha], -1)
     return from_strand_canvas(canvas, body, kind)
 
@@ -92,8 +95,8 @@ def render_fur(rng: np.random.Generator, size: int) -> Element:
     fields = body_fields(rng, mask, inflate(rng, mask))
     length = float(np.exp(rng.uniform(np.log(5), np.log(42))))
     width = float(np.exp(rng.uniform(np.log(0.35), np.log(1.3))))
-    count = int(rng.uniform(900, 2600))
-    roots = _roots(rng, mask, count, rim=rng.uniform(0.45, 0.8), depth=max(6.0, 0.8 * length))
+    count = int(rng.uniform(1500, 4500))
+    roots = _roots(rng, mask, count, rim=rng.uniform(0.5, 0.85), depth=max(6.0, 0.9 * length))
     style = StrandStyle(
         length=length,
         length_spread=rng.uniform(0.1, 0.45),
@@ -111,9 +114,23 @@ def render_fur(rng: np.random.Generator, size: int) -> Element:
     widths = (width * np.exp(rng.normal(0, 0.25, count))).astype(np.float32)
     tuft = Tuft(points, widths, shade, tip, taper=rng.uniform(0.15, 0.7))
     tufts = [tuft]
+    if rng.random() < 0.6:
+        tufts.insert(0, _undercoat(rng, mask, fields, length * rng.uniform(0.3, 0.7), int(rng.uniform(600, 2000))))
     if rng.random() < 0.35:
         tufts.append(_flyaways(rng, mask, fields, length * rng.uniform(1.2, 2.5), int(rng.uniform(5, 60))))
-    return _compose(mask, fields, tufts, "fur")
+    soft = float(rng.uniform(0.3, 0.15 * length + 0.7)) if rng.random() < 0.5 else 0
+    return _compose(mask, fields, tufts, "fur", soft=soft)
+
+
+def _undercoat(
+    rng: np.random.Generator, mask: NDArray[np.uint8], fields: FloatArray, length: float, count: int
+) -> Tuft:
+    """Dense fine down under the longer hair: alpha falls off gradually instead of at once."""
+    roots = _roots(rng, mask, count, rim=1.0, depth=max(4.0, 0.5 * length))
+    style = StrandStyle(length=length, length_spread=0.5, points=5, spread=rng.uniform(0.3, 0.8), bend=0.6)
+    points = grow_strands(rng, roots, _directions(rng, mask, roots, outward=1, comb=rng.uniform(0, 0.5)), style)
+    shade, tip = _strand_shades(rng, fields, roots)
+    return Tuft(points, np.full(count, rng.uniform(0.3, 0.6), np.float32), shade, tip, taper=0.7)
 
 
 def _flyaways(rng: np.random.Generator, mask: NDArray[np.uint8], fields: FloatArray, length: float, count: int) -> Tuft:
@@ -139,7 +156,7 @@ def render_long_hair(rng: np.random.Generator, size: int) -> Element:
     """A head of long straight or wavy hair with flyaways."""
     mask = fill_outlines(random_body(rng, size), size)
     fields = body_fields(rng, mask, inflate(rng, mask))
-    count = int(rng.uniform(400, 1500))
+    count = int(rng.uniform(700, 2400))
     length = float(rng.uniform(60, 240))
     roots = _roots(rng, mask, count, rim=rng.uniform(0.4, 0.9), depth=rng.uniform(10, 60))
     style = StrandStyle(
@@ -161,7 +178,8 @@ def render_long_hair(rng: np.random.Generator, size: int) -> Element:
     widths = np.exp(rng.normal(np.log(rng.uniform(0.35, 0.9)), 0.2, count)).astype(np.float32)
     tuft = Tuft(points, widths, shade, tip, taper=rng.uniform(0.4, 1.0))
     loose = _flyaways(rng, mask, fields, length * rng.uniform(0.4, 1.2), int(rng.uniform(10, 160)))
-    return _compose(mask, fields, [tuft, loose], "long_hair")
+    soft = float(rng.uniform(0.5, 6)) if rng.random() < 0.4 else 0
+    return _compose(mask, fields, [tuft, loose], "long_hair", soft=soft)
 
 
 def render_spikes(rng: np.random.Generator, size: int) -> Element:

@@ -16,17 +16,17 @@ from gossamer.image.image import FloatArray
 __all__ = ["ELEMENT_KINDS", "ElementPool", "render_element"]
 
 ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Element]]] = {
-    "fur": (0.26, fur.render_fur),
+    "fur": (0.28, fur.render_fur),
     "long_hair": (0.11, fur.render_long_hair),
     "spikes": (0.08, fur.render_spikes),
     "curly": (0.07, fur.render_curly),
-    "wisps": (0.05, fur.render_wisps),
+    "wisps": (0.035, fur.render_wisps),
     "foliage": (0.08, plants.render_foliage),
     "flower": (0.04, plants.render_flower),
     "dandelion": (0.02, plants.render_dandelion),
     "feather": (0.02, plants.render_feather),
     "yarn": (0.04, plants.render_yarn),
-    "solid": (0.12, surfaces.render_solid),
+    "solid": (0.15, surfaces.render_solid),
     "net": (0.04, surfaces.render_net),
     "lace": (0.02, surfaces.render_lace),
     "smoke": (0.02, surfaces.render_smoke),

@@ -18,6 +18,11 @@ _SHIFT = 4
 _PIECES = ((0.0, 0.45), (0.4, 0.75), (0.7, 1.0))
 """A strand is drawn as three overlapping pieces, so that width and shading can change from root to tip."""
 
+_LAYER = 400
+"""Strands drawn in one go; layer lies on layer, within one the order is by look."""
+_SHADES = (32, 12)
+"""Steps of light and mix that a drawn strand can have."""
+
 
 @dataclass(frozen=True)
 class StrandStyle:
@@ -121,24 +126,28 @@ def draw_strands(canvas: NDArray[np.uint8], tuft: Tuft) -> None:
         tuft: what to draw.
     """
     points = tuft.points.shape[1]
-    pieces = []
-    for number, (start, end) in enumerate(_PIECES):
-        middle = number / (len(_PIECES) - 1)
-        width = tuft.width * (1 + (tuft.taper - 1) * middle)
-        shade = np.clip(tuft.shade + middle * tuft.tip_shade, 0, 1)
-        values = np.concatenate([np.round(shade * 255), np.full((len(shade), 1), 255)], 1)
-        first, last = int(start * (points - 1)), int(np.ceil(end * (points - 1))) + 1
-        pieces.append((_thicknesses(width), values.tolist(), first, last))
     # Pixel centres: fine coordinate = coarse * k + (k - 1) / 2.
     fine = np.round((tuft.points * SUPERSAMPLING + (SUPERSAMPLING - 1) / 2) * 2**_SHIFT).astype(np.int32)
-    for index in range(len(fine)):
-        for thickness, values, first, last in pieces:
-            cv2.polylines(
-                canvas, [fine[index, first:last]], False, values[index], thickness[index], cv2.LINE_AA, _SHIFT
-            )
+    for below in range(0, len(fine), _LAYER):
+        layer = slice(below, below + _LAYER)
+        for number, (start, end) in enumerate(_PIECES):
+            middle = number / (len(_PIECES) - 1)
+            thickness = _thicknesses(tuft.width[layer] * (1 + (tuft.taper - 1) * middle))
+            shade = np.clip(tuft.shade[layer] + middle * tuft.tip_shade[layer], 0, 1)
+            # Few calls draw many strands: equal look within a layer goes together.
+            look = np.concatenate([np.round(shade * _SHADES).astype(np.int64), thickness[:, None]], 1)
+            looks, group = np.unique(look, axis=0, return_inverse=True)
+            first, last = int(start * (points - 1)), int(np.ceil(end * (points - 1))) + 1
+            lines = fine[layer, first:last]
+            order = np.argsort(group.ravel(), kind="stable")
+            for members, (light, mix, thick) in zip(
+                np.split(order, np.cumsum(np.bincount(group.ravel()))[:-1]), looks.tolist(), strict=True
+            ):
+                color = (light * 255 / _SHADES[0], mix * 255 / _SHADES[1], 255.0)
+                cv2.polylines(canvas, list(lines[members]), False, color, thick, cv2.LINE_AA, _SHIFT)
 
 
-def _thicknesses(width: FloatArray) -> list[int]:
+def _thicknesses(width: FloatArray) -> NDArray[np.int64]:
     """OpenCV's thickness for each width in element pixels; drawn widths come in steps of half an element pixel."""
     steps = np.round((width * SUPERSAMPLING - drawn_width(1)) / 2).astype(int)
-    return np.where(steps < 1, 1, steps * 2).tolist()  # type: ignore[no-any-return]
+    return np.where(steps < 1, 1, steps * 2).astype(np.int64)

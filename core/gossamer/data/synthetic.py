@@ -50,7 +50,7 @@ class SyntheticSettings:
     """Share of elements taken from ``fur`` and ``cutouts``."""
     second_foreground: float = 0.12
     """Two elements over each other: alpha = 1 - (1 - a1)(1 - a2)."""
-    similar_colors: float = 0.15
+    similar_colors: float = 0.1
     """Foreground shifted towards the background's mean colour."""
     linear_light: float = 0.35
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
@@ -65,7 +65,7 @@ class SyntheticSettings:
     camera: float = 1.0
     """Noise, sharpening, JPEG at all."""
     element_size: int = 576
-    """Side of the pre-rendered elements; samples are cut out of them at 0.55 to 1.25 of their scale."""
+    """Side of the pre-rendered elements; samples are cut out of them at 0.5 to 1.15 of their scale."""
     window: int = 400
     """Elements in use at a time."""
     renewal: int = 40
@@ -185,11 +185,13 @@ class SampleGenerator:
     def _place(self, rng: np.random.Generator, element: Element) -> NDArray[np.uint8]:
         """Cut a sample-sized piece out of an element: scaled, turned, flipped, with the lens's blur."""
         size, whole = self.settings.size, self.settings.element_size
-        scale = float(np.exp(rng.uniform(np.log(0.55), np.log(1.25))))
+        scale = float(np.exp(rng.uniform(np.log(0.5), np.log(1.15))))
         scale = max(scale, size / (0.95 * whole))
         angle = rng.uniform(-np.pi, np.pi) if rng.random() < self.settings.rotation else 0.0
         flip = -1 if rng.random() < 0.5 else 1
-        blur = float(rng.choice([rng.uniform(0.4, 0.8), rng.uniform(0.7, 1.4)], p=[0.7, 0.3]))
+        blur = float(
+            rng.choice([rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.8), rng.uniform(0.8, 1.6)], p=[0.65, 0.27, 0.08])
+        )
         coarse = element.layers[::4, ::4, -1]
         places = np.flatnonzero((coarse > 8) & (coarse < 247))
         half = size / 2 / scale

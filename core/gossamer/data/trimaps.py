@@ -97,19 +97,20 @@ def random_trimap(rng: np.random.Generator, alpha: FloatArray) -> NDArray[np.uin
     kind = rng.random()
     tolerance = 0.5 / 255 if rng.random() < 0.6 else float(rng.uniform(1, 8)) / 255
     if kind < 0.25:
-        reach = 24 if rng.random() < 0.8 else 60
+        reach = 12 if rng.random() < 0.6 else 24 if rng.random() < 0.75 else 60
         trimap = lsa_trimap(alpha, int(rng.integers(1, reach + 1)), int(rng.integers(1, reach + 1)))
     elif kind < 0.75:
         wide = rng.random()
-        radius = rng.uniform(4, 14) if wide < 0.55 else rng.uniform(10, 28)
+        ranges = ((2.5, 7), (5, 12), (10, 26))
+        radius = rng.uniform(*ranges[0 if wide < 0.6 else 1 if wide < 0.9 else 2])
         trimap = disc_trimap(
             rng, alpha, rng.uniform(0.3, 0.8) * radius, (0.8 * radius, 1.3 * radius), tolerance=tolerance
         )
     else:
-        width = float(np.exp(rng.uniform(np.log(5), np.log(40))))
+        width = float(np.exp(rng.uniform(np.log(3), np.log(22))))
         trimap = sloppy_trimap(rng, alpha, width, tolerance=tolerance)
-    if rng.random() < 0.45:
-        trimap = _cover_islands(trimap, int(rng.integers(3, 24)))
+    if rng.random() < 0.4:
+        trimap = _cover_islands(trimap, int(np.exp(rng.uniform(np.log(1.5), np.log(14)))))
     return trimap
 
 
