@@ -42,6 +42,8 @@ CINEON = "Cineon"
 ROLL_OFF_START = 0.8
 """Scene-linear values up to here reach the network unchanged."""
 
+# A missing file is an error of its own, not a kind of the other.
+_OCIO_ERRORS = (ocio.Exception, ocio.ExceptionMissingFile)
 _BUILT_IN = ("ocio://studio-config-latest", "ocio://default")
 
 # CIE xy of red, green, blue and white.
@@ -134,15 +136,19 @@ def to_display(pixels: FloatArray, space: str) -> FloatArray:
 
     Display-referred spaces (sRGB, Rec.709 video) are only converted, so an 8-bit sRGB picture comes back unchanged.
     Scene-referred ones are rolled off above :data:`ROLL_OFF_START` (see :func:`roll_off`). What is then still outside
-    0..1 is clipped. NaN becomes 0, infinities the largest half value of their sign (:func:`count_non_finite` counts
-    them). Data spaces (``Raw``) are shown as they are.
+    0..1 is clipped. NaN becomes 0 and infinities the brightest or darkest value (:func:`count_non_finite` counts
+    them). Codes of log spaces are held within -1..2, as far as their curves can be computed. Data spaces (``Raw``) are
+    shown as they are.
     """
     clean = np.array(pixels, np.float32, order="C")
+    largest = 65504.0 if is_scene_linear(space) else 1.0
     if count_non_finite(clean):
-        np.nan_to_num(clean, copy=False, nan=0.0, posinf=65504.0, neginf=-65504.0)
+        np.nan_to_num(clean, copy=False, nan=0.0, posinf=largest, neginf=-largest)
     if is_display_referred(space):
         shown = _apply(_processor(space, SRGB), clean)
     else:
+        if not is_scene_linear(space):
+            np.clip(clean, -1.0, 2.0, out=clean)
         linear = roll_off(_apply(_processor(space, LINEAR), clean))
         np.maximum(linear, 0.0, out=linear)
         shown = _apply(_processor(LINEAR, SRGB), linear)
@@ -195,6 +201,11 @@ def is_display_referred(space: str) -> bool:
 
 def is_scene_linear(space: str) -> bool:
     """Whether values of ``space`` are proportional to scene light, so that the matting equation holds in it."""
+    return _is_scene_linear(space, os.environ.get("OCIO", ""))
+
+
+@lru_cache(maxsize=64)
+def _is_scene_linear(space: str, _config_key: str) -> bool:
     config, name = _find(space)
     encoding = config.getColorSpace(name).getEncoding()
     if encoding:
@@ -210,7 +221,7 @@ def _built_in() -> Any:
     for name in _BUILT_IN:
         try:
             config = ocio.Config.CreateFromFile(name)
-        except ocio.Exception as error:
+        except _OCIO_ERRORS as error:
             problem = error
             continue
         config.addColorSpace(_cineon())
@@ -242,7 +253,7 @@ def _cineon() -> Any:
 def _user_config(location: str) -> Any:
     try:
         return ocio.Config.CreateFromFile(location)
-    except ocio.Exception as error:
+    except _OCIO_ERRORS as error:
         raise ColorError(f"$OCIO is {location!r}, which cannot be used: {error}. Correct it or unset $OCIO.") from error
 
 
@@ -302,7 +313,7 @@ def _cached_processor(source: str, target: str, _config_key: str) -> Any:
             processor = source_config.getProcessor(source_name, target_name)
         else:
             processor = ocio.Config.GetProcessorFromConfigs(source_config, source_name, target_config, target_name)
-    except ocio.Exception as error:
+    except _OCIO_ERRORS as error:
         raise ColorError(
             f"OpenColorIO cannot convert {source_name} to {target_name}: {error}. A configuration in $OCIO needs the "
             "role aces_interchange."

@@ -55,9 +55,8 @@ def estimate_foreground(plate: FloatArray, alpha: FloatArray) -> tuple[FloatArra
     for level in range(levels + 1):
         size = (round(width ** (level / levels)), round(height ** (level / levels)))
         foreground, background = _solve_level(clean, soft, size, foreground, background)
-    if not finite:
-        cv2.copyTo(plate, (alpha == 1).astype(np.uint8), foreground)
-        cv2.copyTo(plate, (alpha == 0).astype(np.uint8), background)
+    np.copyto(foreground, plate, where=(alpha == 1)[..., None])
+    np.copyto(background, plate, where=(alpha == 0)[..., None])
     return foreground, background
 
 
@@ -97,8 +96,6 @@ def _solve_level(
             small_plate[padded], small_alpha[padded], foreground[padded], background[padded], _SWEEPS_LARGE
         )
         result_f[core], result_b[core] = solved_f[inner], solved_b[inner]
-    cv2.copyTo(small_plate, (small_alpha == 1).astype(np.uint8), result_f)
-    cv2.copyTo(small_plate, (small_alpha == 0).astype(np.uint8), result_b)
     return result_f, result_b
 
 

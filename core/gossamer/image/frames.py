@@ -11,7 +11,7 @@ from gossamer.errors import SettingError
 __all__ = ["FrameRange"]
 
 _PIECE = re.compile(r"\s*(-?\d+)\s*(?:-\s*(-?\d+)\s*(?:x\s*(\d+)\s*)?)?")
-_MOST_FRAMES = 10_000_000
+_MOST_FRAMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class FrameRange:
         """Read ``7``, ``1-10``, ``1-10x3`` (every third from 1) and lists of them with commas; negative: ``-5--1``.
 
         Raises:
-            SettingError: the text is empty, is no frame range, runs backwards, or names more than ten million frames.
+            SettingError: the text is empty, is no frame range, runs backwards, or names more than a million frames.
         """
         frames: set[int] = set()
         for piece in text.split(","):
