@@ -13,6 +13,7 @@ COMMANDS: tuple[str, ...] = (
     "evaluate",
     "doctor",
     "models",
+    "convert",
     "train",
     "refine_foregrounds",
 )
