@@ -254,7 +254,12 @@ def _read_channels(source: Any, header: Header, names: tuple[str, ...]) -> Float
             raise ImageReadError(
                 f"{header.path} is truncated or damaged ({_one_line(problem)}). Render or copy it again."
             )
-        pixels[..., [position for _, position in run]] = _to_float(stored, kind)
+        samples = _to_float(stored, kind)
+        positions = [position for _, position in run]
+        if positions == list(range(len(names))):
+            return samples
+        for index, position in enumerate(positions):
+            pixels[..., position] = samples[..., index]
     return pixels
 
 

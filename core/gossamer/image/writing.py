@@ -182,17 +182,13 @@ def _require_simple(path: Path, image: Image, suffix: str) -> None:
 def _to_samples(path: Path, image: Image, types: tuple[str, ...]) -> NDArray[Any]:
     """The array that the encoder copies: one numpy type where all channels agree, else float32."""
     pixels = np.ascontiguousarray(image.pixels)
-    for index, kind in enumerate(types):
-        if kind == "half":
-            channel = pixels[..., index]
-            finite = np.where(np.isfinite(channel), np.abs(channel), 0)
-            if finite.size and float(finite.max()) >= _HALF_MAX + 16:
-                raise ImageWriteError(
-                    f"Cannot write {path}: channel {image.channels[index]} reaches {finite.max():g} and half ends at "
-                    f"{_HALF_MAX:g}. Write float instead."
-                )
     if set(types) == {"half"}:
-        return float_to_half(pixels)
+        half = float_to_half(pixels)
+        if np.isinf(half).any():
+            _require_half(path, image, types)
+        return half
+    if "half" in types:
+        _require_half(path, image, types)
     if "half" in types or "float" in types:
         return pixels
     kind = types[0]
@@ -203,6 +199,18 @@ def _to_samples(path: Path, image: Image, types: tuple[str, ...]) -> NDArray[Any
         bits = int(kind[4:])
         whole = (whole << (16 - bits)) | (whole >> (2 * bits - 16))
     return whole
+
+
+def _require_half(path: Path, image: Image, types: tuple[str, ...]) -> None:
+    """Finite values must not turn into infinity."""
+    for index, kind in enumerate(types):
+        channel = np.abs(image.pixels[..., index])
+        largest = float(np.max(channel, where=np.isfinite(channel), initial=0))
+        if kind == "half" and largest >= _HALF_MAX + 16:  # from there on rounding gives infinity
+            raise ImageWriteError(
+                f"Cannot write {path}: channel {image.channels[index]} reaches {largest:g} and half ends at "
+                f"{_HALF_MAX:g}. Write float instead."
+            )
 
 
 def _spec(
