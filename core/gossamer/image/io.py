@@ -41,9 +41,10 @@ def read_attributes(header: Header) -> dict[str, str]:
 def is_complete(path: Path, *, width: int, height: int, attributes: Mapping[str, str]) -> bool:
     """Whether ``path`` is a whole picture of that size whose header holds ``attributes``.
 
-    Cheap: the header and the last row (of an EXR also the first) or the last tile are decoded, not the picture. That
-    finds the files an interrupted writer leaves; it is no proof against damage in the middle. Width and height are
-    those of the data window. DPX and JPEG keep no own attributes: with ``attributes`` such a file is never complete.
+    Cheap: the header and the first and last row or tile are decoded, not the picture (PNG alone has to be decoded as a
+    whole). That finds the files an interrupted writer leaves; it is no proof against damage in the middle. Width and
+    height are those of the data window. DPX and JPEG keep no own attributes: with ``attributes`` such a file is never
+    complete.
     """
     try:
         header = read_header(path)
@@ -58,7 +59,7 @@ def is_complete(path: Path, *, width: int, height: int, attributes: Mapping[str,
 
 
 def _ends_well(path: Path) -> bool:
-    """Decode the end of every part; a file that was cut off cannot give it."""
+    """Decode both ends of every part, for rows may run downwards or upwards; a file that was cut off lacks one."""
     source = oiio.ImageInput.open(str(path))
     if source is None:
         return False
@@ -69,10 +70,10 @@ def _ends_well(path: Path) -> bool:
             if spec.tile_width:
                 x = spec.x + (spec.width - 1) // spec.tile_width * spec.tile_width
                 y = spec.y + (spec.height - 1) // spec.tile_height * spec.tile_height
-                last = source.read_tile(x, y, 0, "float")
+                ends = [source.read_tile(spec.x, spec.y, 0, "float"), source.read_tile(x, y, 0, "float")]
             else:
-                last = source.read_scanline(spec.y + spec.height - 1, 0, "float")
-            if last is None or source.geterror():
+                ends = [source.read_scanline(y, 0, "float") for y in (spec.y, spec.y + spec.height - 1)]
+            if any(end is None for end in ends) or source.geterror():
                 return False
             part += 1
             if source.format_name() != "openexr":

@@ -78,7 +78,7 @@ class MovieSource:
             ImageReadError: it cannot be decoded.
         """
         if not 1 <= frame <= len(self._times):
-            raise SequenceError(f"Frame {frame}: {self.describe()}")
+            raise SequenceError(f"There is no frame {frame}. {self.describe()}")
         with self._lock:
             picture = self._decode(frame)
         return self._to_image(picture)

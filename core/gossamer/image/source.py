@@ -85,7 +85,7 @@ class ImageSequence:
             ImageReadError: its file cannot be read.
         """
         if not self.is_still and frame not in self.files:
-            raise SequenceError(f"Frame {frame}: there is no file {self.path(frame)}. {self.describe()}")
+            raise SequenceError(f"There is no frame {frame} (no file {self.path(frame).name}). {self.describe()}")
         return read_picture(self.path(frame))
 
     def missing(self, wanted: Iterable[int]) -> tuple[int, ...]:

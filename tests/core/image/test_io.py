@@ -265,6 +265,16 @@ def test_tiled_files_are_read_and_checked(tmp_path: Path) -> None:
     assert not is_complete(path, width=40, height=37, attributes={})
 
 
+def test_a_file_written_from_the_bottom_up_is_checked_at_its_top(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(40, 70, 3, "half")
+    spec.attribute("openexr:lineOrder", "decreasingY")
+    path = tmp_path / "a.exr"
+    _write_raw(path, spec, np.random.default_rng(0).random((70, 40, 3)).astype(np.float16))
+    assert is_complete(path, width=40, height=70, attributes={})
+    path.write_bytes(path.read_bytes()[:-200])
+    assert not is_complete(path, width=40, height=70, attributes={})
+
+
 def test_identifiers_stored_as_integers_keep_their_value(tmp_path: Path) -> None:
     spec = oiio.ImageSpec(2, 1, 1, "uint")
     spec.channelnames = ("id",)

@@ -87,7 +87,7 @@ def test_ten_bits_and_alpha_are_kept(tmp_path: Path) -> None:
 
 def test_a_frame_beyond_the_end_is_an_error(tmp_path: Path) -> None:
     source = open_source(str(_write(tmp_path / "clip.mp4")))
-    with pytest.raises(SequenceError, match=r"Frame 31: .*clip\.mp4: movie.*frames 1-30"):
+    with pytest.raises(SequenceError, match=r"There is no frame 31\. .*clip\.mp4: movie.*frames 1-30"):
         source.read(31)
 
 
