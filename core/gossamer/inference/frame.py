@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from gossamer.inference.plan import Plan
 from gossamer.inference.report import FrameReport
 from gossamer.inference.solver import Solution
 
-__all__ = ["Loaded", "load_frame", "naming", "write_frame"]
+__all__ = ["Loaded", "load_frame", "naming", "needs_foreground", "write_frame"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,8 @@ class Loaded:
     """Windows and header; no pixels."""
     rgb: FloatArray | None
     """H x W x 3, the plate's own values, kept only if an output needs them."""
-    display: FloatArray
-    """H x W x 3, what the network sees."""
+    display: FloatArray | None
+    """H x W x 3, what the network sees; None once it has been solved."""
     trimap: FloatArray | None
     space: SpaceChoice
     bad_pixels: int
@@ -48,6 +48,10 @@ class Loaded:
         """Of the data window, counted from the display window."""
         data, display = self.plate.data_window, self.plate.display_window
         return data.x - display.x, data.y - display.y
+
+    def for_writing(self) -> Loaded:
+        """Without what only the solver needs: the writer holds a frame for seconds."""
+        return replace(self, display=None, trimap=None)
 
 
 @contextmanager
@@ -65,14 +69,14 @@ def naming(frame: int) -> Iterator[None]:
         ) from error
 
 
-def _needs_foreground(outputs: Outputs) -> bool:
+def needs_foreground(outputs: Outputs) -> bool:
     """Whether any output shows the foreground's own colours."""
     return outputs.channels == "premult" or outputs.foreground or bool(outputs.comp)
 
 
 def _needs_plate(outputs: Outputs) -> bool:
     """Whether any output is made from the plate's colours."""
-    return outputs.channels == "rgba" or _needs_foreground(outputs)
+    return outputs.channels == "rgba" or needs_foreground(outputs)
 
 
 def load_frame(plan: Plan, frame: int) -> Loaded:
@@ -152,7 +156,7 @@ def write_frame(plan: Plan, loaded: Loaded, solution: Solution, solve_seconds: f
     with naming(frame):
         outputs = frame_outputs(job, plan.sources.plate, frame, plan.sources.guides.values())
         colors = None
-        if loaded.rgb is not None and _needs_foreground(job.outputs):
+        if loaded.rgb is not None and needs_foreground(job.outputs):
             colors = solve_colors(loaded.rgb, loaded.space.name, solution.alpha)
         if outputs.comp is not None and colors is not None:
             preview = compose_preview(job.outputs, loaded.plate, loaded.space.name, colors, solution.alpha)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gossamer.config import Job
 from gossamer.errors import CancelledError
-from gossamer.inference.frame import Loaded, load_frame, naming, write_frame
+from gossamer.inference.frame import Loaded, load_frame, naming, needs_foreground, write_frame
 from gossamer.inference.plan import Plan, prepare
 from gossamer.inference.report import FrameReport, RunReport
 from gossamer.inference.solver import Cancelled
@@ -26,8 +26,10 @@ MOST_FRAMES = 3
 """Frames in memory at once: one being read, one solved, one written."""
 MEMORY = 2_500_000_000
 """Bytes that those frames may take; large pictures get fewer at once."""
-BYTES_A_PIXEL = 4 * (3 + 3 + 1 + 1 + 1)
+BYTES_A_PIXEL = 36
 """Plate, display copy, trimap, alpha and a temporary, float32."""
+BYTES_A_PIXEL_COLORS = 80
+"""What solving the foreground's colours takes more."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ class _Pipeline:
         self.waiting = deque(plan.frames)
         self.reads: deque[Future[Loaded]] = deque()
         self.writes: deque[Future[FrameReport]] = deque()
-        size = plan.width * plan.height * BYTES_A_PIXEL
+        colors = needs_foreground(plan.job.outputs)
+        size = plan.width * plan.height * (BYTES_A_PIXEL + (BYTES_A_PIXEL_COLORS if colors else 0))
         self.slots = max(1, min(MOST_FRAMES, MEMORY // max(size, 1)))
         self.reader = ThreadPoolExecutor(1, "gossamer-read")
         self.writer = ThreadPoolExecutor(1, "gossamer-write")
@@ -146,6 +149,7 @@ class _Pipeline:
 
     def solve(self, loaded: Loaded) -> None:
         """Solve a frame in this thread and hand it to the writer."""
+        assert loaded.display is not None
         frame, started = loaded.frame, time.monotonic()
         with naming(frame):
             solution = self.plan.solver.solve(
@@ -157,7 +161,7 @@ class _Pipeline:
                 progress=lambda part: self.tell(frame, part),
             )
         seconds = time.monotonic() - started
-        self.writes.append(self.writer.submit(write_frame, self.plan, loaded, solution, seconds))
+        self.writes.append(self.writer.submit(write_frame, self.plan, loaded.for_writing(), solution, seconds))
 
     def tell(self, frame: int, part: float, finished: FrameReport | None = None) -> None:
         """Pass on where the run is."""
