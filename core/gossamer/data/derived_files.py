@@ -53,7 +53,7 @@ def _hash(method: str, sources: Iterable[Path]) -> str:
 def derive(
     jobs: Iterable[tuple[str, tuple[Path, ...], Path]],
     method: str,
-    make: Callable[[tuple[Path, ...]], FloatArray],
+    make: Callable[[str, tuple[Path, ...]], FloatArray],
     *,
     data_type: str | None = None,
     progress: Progress | None = None,
@@ -63,7 +63,7 @@ def derive(
     Args:
         jobs: for each output its name, its sources and its path (PNG); the picture has the first source's size.
         method: names the method and its settings; another text makes everything anew.
-        make: sources to H x W x 3 or H x W, 0..1.
+        make: name and sources to H x W x 3 or H x W, 0..1.
         data_type: of the samples; None takes the first source's, ``uint8`` or ``uint16``.
         progress: called before each output and once at the end.
 
@@ -81,7 +81,7 @@ def derive(
         if is_complete(path, width=window.width, height=window.height, attributes={ATTRIBUTE: key}):
             kept += 1
             continue
-        pixels = make(sources)
+        pixels = make(name, sources)
         image = Image.from_pixels(pixels if pixels.ndim == 3 else pixels[..., None], _names(pixels))
         kind = data_type or ("uint8" if header.data_type == "uint8" else "uint16")
         write_image(path, image, data_type=kind, attributes={ATTRIBUTE: key})

@@ -217,7 +217,7 @@ def refine_foregrounds(
     """
     require_own_folder(output, {path.parent for pair in pairs for path in (pair.foreground, pair.alpha)})
 
-    def make(sources: tuple[Path, ...]) -> FloatArray:
+    def make(_name: str, sources: tuple[Path, ...]) -> FloatArray:
         image = read_image(sources[0])
         names = rgb_channels(image.channels, sources[0])
         colors = np.stack([image.channel(name) for name in (names if len(names) == 3 else names * 3)], axis=-1)

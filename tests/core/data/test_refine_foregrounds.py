@@ -209,7 +209,7 @@ def test_a_file_in_the_outputs_place_is_told(tmp_path: Path) -> None:
 def test_grey_planes_can_be_derived_too(tmp_path: Path, paint: Paint) -> None:
     source = paint(tmp_path / "in" / "a.png")
     report = derived_files.derive(
-        [("a", (source,), tmp_path / "a.png")], "test", lambda _: np.full((10, 12), 0.5, np.float32)
+        [("a", (source,), tmp_path / "a.png")], "test", lambda *_: np.full((10, 12), 0.5, np.float32)
     )
     assert report.written == 1
     assert stored(tmp_path / "a.png").shape == (10, 12)
