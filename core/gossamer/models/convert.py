@@ -12,6 +12,7 @@ import pickle
 import re
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
         ModelError: there is no such file, it is damaged, or it holds something other than tensors by name.
     """
     if not path.is_file():
-        raise ModelError(f"There is no checkpoint {path}.")
+        raise ModelError(f"There is no checkpoint file {path}.")
     if path.suffix == ".safetensors":
         content = _read_safetensors(path)
     else:
@@ -80,14 +81,14 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except pickle.UnpicklingError as error:
             found = re.search(r"GLOBAL (\S+)", str(error))
-            what = f"{found.group(1)}, which is code" if found else "something other than tensors"
+            what = f"{found.group(1)} beside tensors" if found else "something other than tensors"
             raise ModelError(
                 f"{path} holds {what}. Gossamer reads plain tensors only and runs nothing from a checkpoint: ask its "
                 "source for a file with the state dict alone."
             ) from error
         except Exception as error:  # a damaged file makes torch raise nearly anything
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"{path} is not a checkpoint that torch can read: {reason}") from error
+            reason = f"{type(error).__name__} {error}".strip().splitlines()[0].split(". ")[0]
+            raise ModelError(f"{path} is not a checkpoint that torch can read ({reason}). Fetch it again.") from error
     while isinstance(content, Mapping):
         inner = next((content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)), None)
         if inner is None:
@@ -144,7 +145,8 @@ def _translate(state: Mapping[str, Tensor], entry: ModelEntry) -> tuple[dict[str
     return kept, contradictions
 
 
-def _expected(architecture: str) -> dict[str, Tensor]:
+@lru_cache(maxsize=64)
+def _expected(architecture: str) -> Mapping[str, Tensor]:
     """Names, shapes and types of a network's tensors, without memory for their values."""
     with torch.device("meta"):
         return create_model(architecture).state_dict()
