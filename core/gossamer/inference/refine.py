@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError
+from gossamer.errors import ModelError, SettingError, TrimapError
+from gossamer.image.image import FloatArray
 
-__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "refine"]
+__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "RefiningBackend", "refine"]
 
 Modulation = Mapping[int, tuple[Tensor, Tensor]]
 """For each decoder stage (A, B), N C h w each: its features t become ``t * exp(up(A)) + up(B)``, up bicubic."""
@@ -219,3 +220,56 @@ def _descend(
     best = [value.detach() for value in best]
     modulation = dict(zip(stages, zip(best[::2], best[1::2], strict=True), strict=True))
     return Refinement(best_alpha, modulation, torch.stack(history), halvings)
+
+
+class RefiningBackend:
+    """A torch network whose answers are refined, tile by tile: a :class:`gossamer.inference.backends.Backend`.
+
+    Each tile is a picture of its own, so the ramp between two tiles also passes from one refinement to the other.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        settings: RefineSettings,
+        *,
+        weights_sha256: str,
+        device: str = "cpu",
+        effective: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Args: network: in eval mode, on ``device``. effective: what else is known of how it runs.
+
+        Raises:
+            ModelError: the network cannot be steered, or is in train mode.
+        """
+        _check(network, None, 1)
+        self._network, self._settings, self._device = network, settings, torch.device(device)
+        self.weights_sha256 = weights_sha256
+        self.effective: Mapping[str, Any] = {
+            "backend": f"torch {torch.__version__}",
+            "device": device,
+            "threads": torch.get_num_threads(),
+            **(effective or {}),
+            "precision": "fp32",
+            "refine": settings.steps,
+        }
+
+    def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        """``plate`` N 3 H W (sRGB-encoded, 0..1) and ``trimap`` N 1 H W (0, 0.5, 1) to refined alpha N 1 H W.
+
+        Raises:
+            TrimapError: there is no trimap to refine towards.
+            ModelError: the network gave no numbers, or the device ran out of memory.
+        """
+        if trimap is None:
+            raise TrimapError("Refinement follows a trimap: give --trimap, --mask, or --core and --garbage.")
+        plate_tensor, trimap_tensor = (torch.from_numpy(value).to(self._device) for value in (plate, trimap))
+        try:
+            result = refine(self._network, plate_tensor, trimap_tensor, self._settings)
+        except (RuntimeError, MemoryError) as error:
+            raise ModelError(
+                f"Refinement failed on a tile of {plate.shape[3]}x{plate.shape[2]} pixels ({error}). It needs several "
+                "times the network's memory: give --tile a smaller number, for instance 256."
+            ) from error
+        alpha: FloatArray = result.alpha.cpu().numpy()
+        return alpha

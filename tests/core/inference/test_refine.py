@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gossamer.errors import ModelError, SettingError
-from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, refine
+from gossamer.errors import ModelError, SettingError, TrimapError
+from gossamer.inference.backends import Backend
+from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, RefiningBackend, refine
 from gossamer.models.gossamer_s import GossamerS, GossamerSConfig
 from gossamer.models.lsa import Lsa, LsaFeatures
 from torch import Tensor, nn
@@ -296,3 +297,28 @@ def test_a_warm_start_of_another_network_is_refused() -> None:
 def test_unusable_settings_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RefineSettings(**setting)
+
+
+def test_as_a_backend_it_gives_refined_tiles() -> None:
+    plate, trimap = scene()
+    backend: Backend = RefiningBackend(tiny(), SOME, weights_sha256="0")
+    alpha = backend.infer(plate.numpy(), trimap.numpy())
+    np.testing.assert_array_equal(alpha, refine(tiny(), plate, trimap, SOME).alpha.numpy())
+    assert backend.effective["refine"] == 8
+    assert backend.weights_sha256 == "0"
+
+
+def test_as_a_backend_it_asks_for_a_trimap() -> None:
+    with pytest.raises(TrimapError, match="Refinement follows a trimap: give --trimap"):
+        RefiningBackend(tiny(), SOME, weights_sha256="0").infer(scene()[0].numpy(), None)
+
+
+def test_as_a_backend_it_says_which_tile_failed() -> None:
+    backend = RefiningBackend(tiny(), SOME, weights_sha256="0")
+    with pytest.raises(ModelError, match=r"failed on a tile of 32x32 pixels .*--tile a smaller number"):
+        backend.infer(np.zeros((1, 5, 32, 32), np.float32), np.full((1, 1, 32, 32), 0.5, np.float32))
+
+
+def test_a_backend_is_refused_for_a_network_that_cannot_be_steered() -> None:
+    with pytest.raises(ModelError, match="no decoder that refinement can steer"):
+        RefiningBackend(nn.Conv2d(4, 1, 1).eval(), SOME, weights_sha256="0")

@@ -28,6 +28,7 @@ from gossamer.losses import (
     unknown_alpha_loss,
     whole_alpha_loss,
 )
+from gossamer.models.gfm import GfmOutput, GfmRimOutput
 from torch import Tensor
 
 Record = Callable[[str], Any]
@@ -184,6 +185,14 @@ def test_modules_and_functions_agree() -> None:
     assert WholeAlphaLoss()(output.fusion, case.alpha) == whole_alpha_loss(output.fusion, case.alpha)
     labels = glance_labels(case.trimap, 3)
     assert GlanceLoss(kind)(output.tt.glance_logits, labels) == glance_loss(output.tt.glance_logits, labels, kind)
+
+
+def test_the_networks_own_outputs_fit() -> None:
+    """The losses do not know the networks; that the outputs' fields agree is seen here."""
+    outputs = [GfmOutput(h.glance_logits, h.glance_logits.sigmoid(), h.focus, h.fusion) for h in integrated()[:3]]
+    answer = GfmRimOutput(outputs[0], outputs[1], outputs[2], integrated().fusion)
+    assert gfm_loss(answer.tt, truth(), rosta="tt") == gfm_loss(integrated().tt, truth(), rosta="tt")
+    assert rim_loss(answer, truth()) == rim_loss(integrated(), truth())
 
 
 def test_half_precision_gives_a_float32_loss() -> None:
