@@ -24,9 +24,9 @@ def random_tone(rng: np.random.Generator) -> Callable[[FloatArray], FloatArray]:
     if style < 0.5:
         # A studio under tungsten light, exposed for the highlights: dark and warm.
         gain = np.array([1, rng.uniform(0.72, 0.98), rng.uniform(0.4, 0.9)], np.float32) * np.float32(
-            rng.uniform(0.55, 1.1)
+            rng.uniform(0.7, 1.25)
         )
-        gamma = float(rng.uniform(0.9, 1.5))
+        gamma = float(rng.uniform(1.0, 1.6))
     elif style < 0.8:
         gain = np.exp(rng.normal(0, 0.1, 3)).astype(np.float32) * np.float32(np.exp(rng.normal(-0.1, 0.2)))
         gamma = float(np.exp(rng.normal(0, 0.2)))

@@ -81,8 +81,8 @@ def random_background(rng: np.random.Generator, size: int, photos: PhotoLibrary)
     if photos and rng.random() < 0.8:
         background = crop_photo(rng, photos.draw(rng), size)
         focus = rng.random()
-        if focus < 0.65:
-            sigma = float(np.exp(rng.uniform(np.log(0.8), np.log(4 if focus < 0.45 else 14))))
+        if focus < 0.7:
+            sigma = float(np.exp(rng.uniform(np.log(0.8), np.log(4 if focus < 0.4 else 14))))
             background = _blur(background, sigma)
     elif rng.random() < 0.5:
         background = shaded_gradient(rng, size, size)
@@ -137,7 +137,7 @@ def paint(rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: 
     """
     size = light.shape[0]
     texture = rng.random()
-    if texture < 0.22:
+    if texture < 0.18:
         if photos:
             base = crop_photo(rng, photos.draw(rng), size)
             if rng.random() < 0.5:

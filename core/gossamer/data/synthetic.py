@@ -21,6 +21,8 @@ from gossamer.image.image import FloatArray
 __all__ = ["Sample", "SampleGenerator", "SyntheticSettings", "composite", "contact_sheet"]
 
 _TRIES = 4
+_ALIKE = 0.4
+"""Distance of encoded colours."""
 _PROBABILITIES = (
     "cutout_share",
     "second_foreground",
@@ -228,14 +230,19 @@ class SampleGenerator:
         """Alpha and coloured foreground of placed layers."""
         straight = layers.astype(np.float32) * np.float32(1 / 255)
         alpha = np.ascontiguousarray(straight[..., -1])
-        if layers.shape[2] == 4:
-            color = np.ascontiguousarray(straight[..., :3])
-        else:
-            color = paint(rng, straight[..., 0], straight[..., 1], self._photos)
-        color = augment_color(rng, color, self.settings.color_augmentation)
+        edge = alpha * (1 - alpha) + np.float32(1e-6)
+        edge = (edge / edge.sum())[..., None]
+        near = (background * edge).sum((0, 1))
+        for attempt in range(2):
+            if layers.shape[2] == 4:
+                color = np.ascontiguousarray(straight[..., :3])
+            else:
+                color = paint(rng, straight[..., 0], straight[..., 1], self._photos)
+            color = augment_color(rng, color, self.settings.color_augmentation)
+            # Random pairs of colours are alike more often than photographed ones: give most of those a second try.
+            if attempt or np.linalg.norm((color * edge).sum((0, 1)) - near) > _ALIKE or rng.random() < 0.3:
+                break
         if rng.random() < self.settings.similar_colors:
-            edge = alpha * (1 - alpha)
-            near = (background * edge[..., None]).sum((0, 1)) / max(float(edge.sum()), 1e-3)
             color = match_mean(color, alpha, near, float(rng.uniform(0.4, 0.95)))
         return alpha, color
 

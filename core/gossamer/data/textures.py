@@ -58,7 +58,7 @@ def random_color(rng: np.random.Generator) -> FloatArray:
     """One sRGB-encoded colour, 3 values in 0..1: mostly muted, often warm, sometimes saturated or nearly grey."""
     kind = rng.random()
     hue = float(rng.normal(25, 22)) if rng.random() < 0.45 else float(rng.uniform(0, 360))
-    value = 0.06 + 0.92 * float(rng.beta(1.7, 1.8))
+    value = 0.06 + 0.92 * float(rng.beta(1.2, 1.2))
     if kind < 0.2:
         saturation = float(rng.uniform(0, 0.12))
     elif kind < 0.75:
