@@ -1,0 +1,133 @@
+"""Test-time strategies: what holds for any weights (the recorded numbers are in test_parity.py)."""
+
+from typing import Any
+
+import pytest
+import torch
+from gossamer.errors import ModelError
+from gossamer.models.averaging import average_dihedral, average_scales, average_views
+from gossamer.models.gfm_strategies import matte_hybrid, matte_resize, reduced_size, resize_antialiased
+from gossamer.models.registry import create_model
+from torch import Tensor
+
+
+@pytest.fixture(scope="module", params=["gfm-r34-tt", "gfm-r34-ft", "gfm-r34-bt"])
+def network(request: pytest.FixtureRequest) -> Any:
+    torch.manual_seed(0)
+    return create_model(request.param).eval()
+
+
+def _trimap(height: int, width: int) -> Tensor:
+    return (torch.arange(width) * 3 // width / 2).expand(1, 1, height, width).clone()
+
+
+# --- GFM --------------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def test_hybrid_obeys_a_trimap(network: Any) -> None:
+    plate, trimap = torch.rand(1, 3, 100, 130), _trimap(100, 130)
+    for compat in (False, True):
+        alpha = matte_hybrid(network, plate, trimap, compat=compat).alpha
+        assert alpha.shape == (1, 1, 100, 130)
+        assert (alpha[trimap == 1] == 1).all()
+        assert (alpha[trimap == 0] == 0).all()
+
+
+@torch.no_grad()
+def test_resize_obeys_a_trimap(network: Any) -> None:
+    plate, trimap = torch.rand(1, 3, 100, 130), _trimap(100, 130)
+    alpha = matte_resize(network, plate, trimap)
+    assert alpha.shape == (1, 1, 100, 130)
+    assert (alpha[trimap == 1] == 1).all()
+    assert (alpha[trimap == 0] == 0).all()
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+
+
+@torch.no_grad()
+def test_the_tt_matte_takes_the_focus_where_a_trimap_is_unknown() -> None:
+    network: Any = create_model("gfm-r34-tt").eval()
+    plate, trimap = torch.rand(1, 3, 64, 96), _trimap(64, 96)
+    answer = matte_hybrid(network, plate, trimap)
+    assert torch.equal(answer.alpha[trimap == 0.5], answer.focus[trimap == 0.5])
+
+
+def test_a_reduced_plate_keeps_its_shape_unless_compatible() -> None:
+    assert reduced_size(1080, 1920, 1 / 2, compat=False) == (540, 960)
+    assert reduced_size(1080, 1920, 1 / 2, compat=True) == (512, 960)
+    assert reduced_size(2160, 4096, 1 / 2, compat=False) == (844, 1600)
+    assert reduced_size(2160, 4096, 1 / 2, compat=True) == (1056, 1600)
+
+
+def test_a_plate_too_small_for_the_published_sizes_is_refused() -> None:
+    with pytest.raises(ModelError, match="cannot reduce a plate of 200x90 pixels to multiples of 32; leave out compat"):
+        reduced_size(90, 200, 1 / 3, compat=True)
+
+
+@pytest.mark.parametrize("size", [(40, 50), (101, 67), (202, 67), (33, 20), (1, 1)])
+def test_resizing_keeps_a_constant_and_averages_to_the_mean(size: tuple[int, int]) -> None:
+    constant = torch.full((1, 2, 101, 67), 0.7)
+    torch.testing.assert_close(resize_antialiased(constant, *size), torch.full((1, 2, *size), 0.7))
+    ramp = torch.linspace(0, 1, 67, dtype=torch.float64).expand(1, 1, 101, 67)
+    assert float(resize_antialiased(ramp, *size).mean()) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_single_pixel_can_be_resized() -> None:
+    assert torch.equal(resize_antialiased(torch.full((1, 1, 1, 1), 0.25), 3, 2), torch.full((1, 1, 3, 2), 0.25))
+
+
+# --- averaging --------------------------------------------------------------------------------------------------------
+
+
+def test_a_solver_that_follows_its_input_is_averaged_to_itself() -> None:
+    plate, trimap = torch.rand(2, 3, 12, 20), torch.full((2, 1, 12, 20), 0.5)
+    alpha = average_dihedral(lambda p, t: p.mean(dim=1, keepdim=True), plate, trimap)
+    torch.testing.assert_close(alpha, plate.mean(dim=1, keepdim=True))
+
+
+def test_eight_different_views_are_seen_with_their_trimaps() -> None:
+    plate = torch.rand(1, 3, 8, 8)
+    seen: list[Tensor] = []
+
+    def solve(p: Tensor, t: Tensor | None) -> Tensor:
+        assert t is not None
+        assert torch.equal(t, p[:, :1])
+        seen.append(p)
+        return p[:, :1]
+
+    average_dihedral(solve, plate, plate[:, :1])
+    assert len(seen) == 8
+    assert all(not torch.equal(a, b) for k, a in enumerate(seen) for b in seen[:k])
+
+
+def test_a_bias_to_one_side_is_averaged_away() -> None:
+    ramp = torch.linspace(0, 1, 9).expand(1, 1, 9, 9)
+    alpha = average_dihedral(lambda p, t: ramp, torch.rand(1, 3, 9, 9), None)
+    torch.testing.assert_close(alpha, torch.full((1, 1, 9, 9), 0.5))
+
+
+def test_each_scale_is_solved_and_brought_back() -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    def solve(p: Tensor, t: Tensor | None) -> Tensor:
+        sizes.append(tuple(p.shape[2:]))
+        return torch.full_like(p[:, :1], 0.4)
+
+    trimap = _trimap(20, 40)
+    alpha = average_scales(solve, torch.rand(1, 3, 20, 40), trimap)
+    assert sizes == [(16, 32), (20, 40), (25, 50)]
+    torch.testing.assert_close(alpha[trimap == 0.5], torch.full((int((trimap == 0.5).sum()),), 0.4))
+    assert (alpha[trimap == 1] == 1).all()
+
+
+def test_the_published_averaging_solves_24_views() -> None:
+    calls: list[Tensor | None] = []
+
+    def solve(p: Tensor, t: Tensor | None) -> Tensor:
+        calls.append(t)
+        return torch.full_like(p[:, :1], 0.4)
+
+    alpha = average_views(solve, torch.rand(1, 3, 20, 40), None)
+    assert calls == [None] * 24
+    torch.testing.assert_close(alpha, torch.full((1, 1, 20, 40), 0.4))
