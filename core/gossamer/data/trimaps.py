@@ -32,18 +32,18 @@ def _assemble(alpha: FloatArray, unknown: NDArray[np.bool_]) -> NDArray[np.uint8
     return trimap
 
 
-def lsa_trimap(alpha: FloatArray, outer: int, inner: int) -> NDArray[np.uint8]:
+def lsa_trimap(alpha: FloatArray, outer: int, inner: int, *, tolerance: float = 0.5 / 255) -> NDArray[np.uint8]:
     """LSA's rule: unknown = 0 < alpha < 1, grown by ``outer`` pixels (where alpha < 1) and ``inner`` (where alpha = 1).
 
-    Known pixels have alpha exactly 0 or 1 (to half a step of 8 bits).
+    Known pixels have alpha 0 or 1 to the tolerance (half a step of 8 bits).
     """
-    mixed = _is_mixed(alpha).astype(np.uint8)
+    mixed = _is_mixed(alpha, tolerance).astype(np.uint8)
     if not mixed.any():
-        mixed = _mixed_with_hard_edges(alpha, 0.5 / 255)
+        mixed = _mixed_with_hard_edges(alpha, tolerance)
     if not mixed.any():
         return _assemble(alpha, np.zeros(alpha.shape, np.bool_))
     distance = cv2.distanceTransform(1 - mixed, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    opaque = alpha >= 1 - 0.5 / 255
+    opaque = alpha >= 1 - tolerance
     return _assemble(alpha, (mixed > 0) | ((distance <= outer) & ~opaque) | ((distance <= inner) & opaque))
 
 
