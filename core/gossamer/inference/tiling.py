@@ -27,10 +27,12 @@ FEATHER = 16
 """Width of the ramp over which one tile's answer passes into the next."""
 BORDER = 16
 """Reflected pixels around the picture at least; the network's own zero padding stays that far away."""
-MAX_WINDOW_AREA = 1024 * 1024
+MAX_WINDOW_AREA = 1536 * 1024
 """Pixels that one pass of the network may read when the size is automatic; bounds its memory."""
 PASS_COST = 4096
 """What one more pass costs beside its pixels, in pixels (starting the pass, reading and merging the tile)."""
+SEAM_COST = 256
+"""Pixels worth reading to spare one pixel of a seam that runs through unknown ones: there two tiles may disagree."""
 
 BoolArray = NDArray[np.bool_]
 
@@ -79,6 +81,10 @@ class _Box:
 
     def window(self, origin: tuple[int, int]) -> Window:
         return Window(self.x0 - origin[0], self.y0 - origin[1], self.x1 - self.x0, self.y1 - self.y0)
+
+
+def _of(x: int, y: int, width: int, height: int) -> _Box:
+    return _Box(x, y, x + width, y + height)
 
 
 class _Planner:
@@ -130,8 +136,24 @@ class _Planner:
             return float("inf")
         return area + PASS_COST
 
-    def split(self) -> list[_Box]:
-        """The cheapest cores that halving the picture again and again can give.
+    def seam(self, one: _Box, other: _Box) -> float:
+        """What it costs to keep two boxes apart: the unknown pixels along the line where they touch."""
+        if one.x1 == other.x0 or other.x1 == one.x0:
+            line, start, end = max(one.x0, other.x0), max(one.y0, other.y0), min(one.y1, other.y1)
+            grains, across = self.grains, line // GRAIN - self.grain_origin[0]
+            first = self.grain_origin[1]
+        elif one.y1 == other.y0 or other.y1 == one.y0:
+            line, start, end = max(one.y0, other.y0), max(one.x0, other.x0), min(one.x1, other.x1)
+            grains, across = self.grains.T, line // GRAIN - self.grain_origin[1]
+            first = self.grain_origin[0]
+        else:
+            return 0.0
+        along = slice(max(start // GRAIN - first, 0), max(end // GRAIN - first, 0))
+        touching = grains[along, across - 1] & grains[along, across]
+        return float(np.count_nonzero(touching)) * GRAIN * SEAM_COST
+
+    def split(self) -> tuple[float, tuple[_Box, ...]]:
+        """The cheapest cores that halving the picture again and again can give, and their cost.
 
         Halves of halves form a fixed grid from the display window's origin, and each is shrunk to what is unknown in
         it; every split of every rectangle of that grid is tried (dynamic programming).
@@ -143,7 +165,7 @@ class _Planner:
 
         @cache
         def best(x: int, y: int, width: int, height: int) -> tuple[float, tuple[_Box, ...]]:
-            core = self.unknown_in(_Box(x, y, x + width, y + height))
+            core = self.unknown_in(_of(x, y, width, height))
             if core is None:
                 return 0.0, ()
             choices: list[tuple[float, tuple[_Box, ...]]] = [(self.cost(core), (core,))]
@@ -154,14 +176,14 @@ class _Planner:
                 halves.append(((x, y, width, height // 2), (x, y + height // 2, width, height // 2)))
             for first, second in halves:
                 one, two = best(*first), best(*second)
-                choices.append((one[0] + two[0], one[1] + two[1]))
+                seam = self.seam(_of(*first), _of(*second)) if one[1] and two[1] else 0.0
+                choices.append((one[0] + two[0] + seam, one[1] + two[1]))
             return min(choices, key=lambda choice: choice[0])
 
-        quadrants = [(x, y) for y in (-side, 0) for x in (-side, 0)]
-        return [core for x, y in quadrants for core in best(x, y, side, side)[1]]
+        return best(-side, -side, 2 * side, 2 * side)
 
-    def joined(self, boxes: Sequence[_Box]) -> list[_Box]:
-        """Join neighbours across the grid's lines as long as that saves pixels, the largest saving first."""
+    def joined(self, boxes: Sequence[_Box]) -> tuple[float, list[_Box]]:
+        """Join neighbours across the grid's lines as long as that saves, the largest saving first; what it saved."""
         live: dict[int, _Box] = dict(enumerate(boxes))
         costs = {key: self.cost(box) for key, box in live.items()}
         edges = np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes], np.int64).reshape(-1, 4)
@@ -175,16 +197,17 @@ class _Planner:
             near = alive & (edges[:, 0] <= box.x1 + reach) & (edges[:, 2] >= box.x0 - reach)
             near &= (edges[:, 1] <= box.y1 + reach) & (edges[:, 3] >= box.y0 - reach)
             for other in np.flatnonzero(near).tolist():
-                saving = costs[key] + costs[other] - self.cost(box.joined(live[other]))
+                apart = costs[key] + costs[other] + self.seam(box, live[other])
+                saving = apart - self.cost(box.joined(live[other]))
                 if saving > 0:
                     heapq.heappush(heap, (-saving, other, key))
 
         for key in live:
             offer(key)
             alive[key] = True
-        new = len(boxes)
+        new, saved = len(boxes), 0.0
         while heap:
-            _, first, second = heapq.heappop(heap)
+            saving, first, second = heapq.heappop(heap)
             if first not in live or second not in live:
                 continue  # one of them has been joined with another since
             box = live.pop(first).joined(live.pop(second))
@@ -193,8 +216,8 @@ class _Planner:
             edges[new] = (box.x0, box.y0, box.x1, box.y1)
             offer(new)
             alive[new] = True
-            new += 1
-        return list(live.values())
+            new, saved = new + 1, saved - saving
+        return saved, list(live.values())
 
     def tile_of(self, core: _Box) -> Tile:
         """``core`` with the window that serves its ramp as well, as far as there are unknown pixels in it."""
@@ -215,15 +238,16 @@ def plan_tiles(
         tile: largest side of a core; 0 bounds what one pass reads to MAX_WINDOW_AREA.
         origin: x, y of the first pixel, counted from the display window's first pixel.
 
-    The plan depends on the arguments alone: not on the machine, its memory or other frames. Never costs more pixels
-    than one pass over the whole picture where one pass is allowed.
+    Cuts avoid wide unknown areas where they can, because a network that looks farther than its margin answers a little
+    differently on the two sides. The plan depends on the arguments alone: not on the machine, its memory or other
+    frames.
     """
     planner = _Planner(is_unknown, multiple_of, margin, tile, origin)
-    cores = planner.joined(planner.split())
-    tiles = [planner.tile_of(core) for core in sorted(cores, key=lambda box: (box.y0, box.x0, box.y1, box.x1))]
     everything = planner.unknown_in(planner.canvas)
-    if everything is not None and planner.cost(everything) < float("inf"):
-        whole = planner.tile_of(everything)
-        if whole.window.width * whole.window.height <= sum(t.window.width * t.window.height for t in tiles):
-            return [whole]
-    return tiles
+    if everything is None:
+        return []
+    cost, halves = planner.split()
+    saved, cores = planner.joined(halves)
+    if planner.cost(everything) <= cost - saved:
+        cores = [everything]
+    return [planner.tile_of(core) for core in sorted(cores, key=lambda box: (box.y0, box.x0, box.y1, box.x1))]

@@ -45,7 +45,7 @@ def test_tiled_equals_whole_for_a_network_of_finite_reach(
         )
     )[-window.y : 301 - window.y, -window.x : 417 - window.x]
     tiled = create_solver(str(tiny_weights), tile=tile).solve(plate, trimap, origin=origin)
-    assert tiled.effective["tiles"] >= 4
+    assert tiled.effective["tiles"] >= 3
     unknown = trimap == 0.5
     assert np.abs(tiled.alpha[unknown] - whole[unknown]).max() < 1e-6
     assert whole[unknown].std() > 0.05
