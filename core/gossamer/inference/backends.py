@@ -180,7 +180,7 @@ class TorchBackend:
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         try:
             with flags, torch.inference_mode(), torch.autocast(self._device.type, torch.float16, enabled=self._half):
-                alpha = self._model(*inputs)
+                alpha = self._model.forward_matte(*inputs)
         except (RuntimeError, MemoryError) as error:
             raise _failure("torch", error, plate.shape) from error
         result: FloatArray = alpha.float().cpu().numpy()
