@@ -91,7 +91,7 @@ def random_background(rng: np.random.Generator, size: int, photos: PhotoLibrary)
         if rng.random() < 0.5:
             background = _blur(background, float(rng.uniform(0.6, 4)))
     contrast = float(np.exp(rng.normal(-0.15, 0.25)))
-    mean = background.mean((0, 1), keepdims=True)
+    mean = np.array(cv2.mean(background)[:3], np.float32)
     lift = rng.normal(0, 0.05, 3).astype(np.float32)
     return np.asarray((mean + (background - mean) * contrast + lift).clip(0, 1), np.float32)
 
@@ -175,5 +175,5 @@ def match_mean(color: FloatArray, weight: FloatArray, target: FloatArray, amount
     total = float(weight.sum())
     if total < 1:
         return color
-    mean = (color * weight[..., None]).sum((0, 1)) / np.float32(total)
+    mean = weight.ravel() @ color.reshape(-1, 3) / np.float32(total)
     return np.asarray((color + np.float32(amount) * (target - mean)).clip(0, 1), np.float32)

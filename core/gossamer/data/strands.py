@@ -15,8 +15,8 @@ __all__ = ["SUPERSAMPLING", "StrandStyle", "Tuft", "draw_strands", "drawn_width"
 SUPERSAMPLING = 4
 """Strands are drawn this many times larger than the element and averaged down."""
 _SHIFT = 4
-_PIECES = ((0.0, 0.45), (0.4, 0.75), (0.7, 1.0))
-"""A strand is drawn as three overlapping pieces, so that width and shading can change from root to tip."""
+_PIECES = ((0.0, 0.4), (0.4, 0.7), (0.7, 1.0))
+"""A strand is drawn as three pieces that meet in a point, so that width and shading can change from root to tip."""
 
 _LAYER = 400
 """Strands drawn in one go; layer lies on layer, within one the order is by look."""
@@ -137,7 +137,7 @@ def draw_strands(canvas: NDArray[np.uint8], tuft: Tuft) -> None:
             # Few calls draw many strands: equal look within a layer goes together.
             look = np.concatenate([np.round(shade * _SHADES).astype(np.int64), thickness[:, None]], 1)
             looks, group = np.unique(look, axis=0, return_inverse=True)
-            first, last = int(start * (points - 1)), int(np.ceil(end * (points - 1))) + 1
+            first, last = round(start * (points - 1)), round(end * (points - 1)) + 1
             lines = fine[layer, first:last]
             order = np.argsort(group.ravel(), kind="stable")
             for members, (light, mix, thick) in zip(

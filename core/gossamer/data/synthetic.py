@@ -231,8 +231,8 @@ class SampleGenerator:
         straight = layers.astype(np.float32) * np.float32(1 / 255)
         alpha = np.ascontiguousarray(straight[..., -1])
         edge = alpha * (1 - alpha) + np.float32(1e-6)
-        edge = (edge / edge.sum())[..., None]
-        near = (background * edge).sum((0, 1))
+        edge = edge.ravel() / edge.sum()
+        near = edge @ background.reshape(-1, 3)
         for attempt in range(2):
             if layers.shape[2] == 4:
                 color = np.ascontiguousarray(straight[..., :3])
@@ -240,7 +240,7 @@ class SampleGenerator:
                 color = paint(rng, straight[..., 0], straight[..., 1], self._photos)
             color = augment_color(rng, color, self.settings.color_augmentation)
             # Random pairs of colours are alike more often than photographed ones: give most of those a second try.
-            if attempt or np.linalg.norm((color * edge).sum((0, 1)) - near) > _ALIKE or rng.random() < 0.3:
+            if attempt or np.linalg.norm(edge @ color.reshape(-1, 3) - near) > _ALIKE or rng.random() < 0.3:
                 break
         if rng.random() < self.settings.similar_colors:
             color = match_mean(color, alpha, near, float(rng.uniform(0.4, 0.95)))

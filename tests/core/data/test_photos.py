@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, read_picture
+from gossamer.data.pool import ELEMENT_KINDS, ElementPool
+from gossamer.errors import DataError, MissingDependencyError
+
+
+def write_pair(root: Path, *, alpha_size: tuple[int, int] = (60, 80)) -> None:
+    (root / "image").mkdir(parents=True)
+    (root / "alpha").mkdir()
+    plate = np.zeros((60, 80, 3), np.uint8)
+    plate[:, :40] = (0, 0, 200)
+    plate[:, 40:] = (200, 0, 0)
+    alpha = np.zeros(alpha_size, np.uint8)
+    alpha[:, : alpha_size[1] // 2] = 255
+    cv2.imwrite(str(root / "image" / "a.png"), plate)
+    cv2.imwrite(str(root / "alpha" / "a.png"), alpha)
+
+
+def pool(cutouts: CutoutLibrary, share: float, *, cache_bytes: int = 10_000_000) -> ElementPool:
+    return ElementPool(seed=1, size=128, cutouts=cutouts, cutout_share=share, cache_bytes=cache_bytes)
+
+
+def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="gone does not exist"):
+        list_pictures(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"holds no picture \(\.jpeg"):
+        list_pictures(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture"])
+def test_a_broken_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"broken\.png cannot be decoded"):
+        PhotoLibrary([str(tmp_path)]).draw(np.random.default_rng(0))
+
+
+def test_pictures_come_as_rgb_and_reduced(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((50, 200, 3), (0, 0, 255), np.uint8))
+    picture = read_picture(tmp_path / "red.png", longest=100)
+    assert picture.shape == (25, 100, 3)
+    assert picture[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_cutout_without_alpha_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "opaque.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(DataError, match=r"opaque\.png has no alpha channel"):
+        CutoutLibrary([], [str(tmp_path)]).draw(np.random.default_rng(0))
+
+
+def test_a_missing_alpha_is_named(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    (tmp_path / "alpha" / "a.png").unlink()
+    with pytest.raises(DataError, match=r"a\.png has no alpha at"):
+        CutoutLibrary([str(tmp_path)], [])
+
+
+def test_sizes_that_differ_are_named(tmp_path: Path) -> None:
+    write_pair(tmp_path, alpha_size=(30, 30))
+    with pytest.raises(DataError, match=r"a\.png is 80x60, but .* differs; sizes must agree"):
+        CutoutLibrary([str(tmp_path)], [], cache=str(tmp_path / "cache")).draw(np.random.default_rng(0))
+
+
+def test_estimated_colors_are_kept_for_the_next_time(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    cache = tmp_path / "cache"
+    first = CutoutLibrary([str(tmp_path)], [], cache=str(cache)).draw(np.random.default_rng(0))
+    assert len(list(cache.iterdir())) == 1
+    again = CutoutLibrary([str(tmp_path)], [], cache=str(cache)).draw(np.random.default_rng(0))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (60, 80, 4)
+    assert first[30, 20].tolist() == [200, 0, 0, 255]
+
+
+def test_pymatting_is_asked_for_when_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_pair(tmp_path)
+    monkeypatch.setitem(sys.modules, "pymatting", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'gossamer-matting\[classical\]'"):
+        CutoutLibrary([str(tmp_path)], [], cache=str(tmp_path / "cache")).draw(np.random.default_rng(0))
+
+
+def test_elements_do_not_depend_on_what_was_drawn_before() -> None:
+    nothing = CutoutLibrary([], [])
+    forwards, single = pool(nothing, 0), pool(nothing, 0, cache_bytes=1)
+    layers = [forwards[number].layers for number in range(12)]
+    for number in (11, 3, 0, 11):
+        np.testing.assert_array_equal(single[number].layers, layers[number])
+
+
+def test_cutouts_become_elements_with_their_own_color(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    cutouts = CutoutLibrary([str(tmp_path)], [], cache=str(tmp_path / "cache"))
+    element = pool(cutouts, 1)[0]
+    assert element.has_color
+    assert element.kind == "photograph"
+    assert element.layers.shape == (128, 128, 4)
+
+
+@pytest.mark.parametrize("kind", sorted(ELEMENT_KINDS))
+def test_every_kind_of_element_has_an_object_and_mixed_alpha(kind: str) -> None:
+    render = ELEMENT_KINDS[kind][1]
+    mixed = 0
+    for seed in range(3):
+        layers = render(np.random.default_rng(seed), 128).layers
+        assert layers.shape == (128, 128, 3)
+        alpha = layers[..., 2]
+        mixed += int(((alpha > 0) & (alpha < 255)).sum())
+        again = render(np.random.default_rng(seed), 128).layers
+        np.testing.assert_array_equal(again, layers)
+    assert mixed > 100
