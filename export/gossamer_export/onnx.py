@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import warnings
 from pathlib import Path
 
@@ -16,8 +13,8 @@ from gossamer.errors import MissingDependencyError, ModelError
 
 __all__ = ["OPSET", "check_onnx", "write_onnx"]
 
-OPSET = 20
-"""ONNX Runtime 1.17 and later read it."""
+OPSET = 18
+"""ONNX Runtime 1.14 and later read it."""
 
 
 class _Contract(nn.Module):
@@ -43,38 +40,35 @@ def write_onnx(network: nn.Module, path: Path, *, multiple_of: int) -> None:
         ModelError: the exporter cannot express the network.
     """
     try:
-        import onnxscript  # noqa: F401  (the exporter needs it and says so in no clear words)
+        import onnx  # noqa: F401  (the exporter needs it, and says so only at its end)
     except ImportError as error:
-        raise MissingDependencyError('Writing ONNX needs onnxscript: pip install "gossamer-matting[export]".') from error
+        raise MissingDependencyError('Writing ONNX needs onnx: pip install "gossamer-matting[export]".') from error
     network.eval()
-    height, width = torch.export.Dim("h"), torch.export.Dim("w")
-    free = {0: torch.export.Dim("n"), 2: multiple_of * height, 3: multiple_of * width}
-    # Traced at batch 2 and unequal sides: a batch of 1 would be taken for a constant.
+    # Traced at batch 2 and unequal sides, so that nothing of the trace can pass for a constant of the picture.
     plate = torch.rand(2, 3, 6 * multiple_of, 5 * multiple_of, generator=torch.Generator().manual_seed(0))
     trimap = plate[:, :1].mul(3).floor().div(2)
-    quiet = io.StringIO()
-    previous = logging.root.manager.disable
+    free = {0: "n", 2: "h", 3: "w"}
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(quiet), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad():
+            # The tracing exporter announces its retirement. The newer one needs minutes for the prior's thousands of
+            # small operations (core/decisions/0003-onnx-exporter.md).
             warnings.simplefilter("ignore")
-            logging.disable(logging.WARNING)
-            program = torch.onnx.export(
+            torch.onnx.export(
                 _Contract(network).eval(),
                 (plate, trimap),
-                dynamo=True,
+                str(temporary),
+                dynamo=False,
                 opset_version=OPSET,
                 input_names=["plate", "trimap"],
                 output_names=["alpha"],
-                dynamic_shapes=(free, free),
+                dynamic_axes={"plate": free, "trimap": free, "alpha": free},
             )
+        temporary.replace(path)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
         raise ModelError(f"The network cannot be written as ONNX: {error}") from error
     finally:
-        logging.disable(previous)
-    assert program is not None
-    temporary = path.with_name(f".{path.name}.tmp")
-    program.save(str(temporary), external_data=False)
-    temporary.replace(path)
+        temporary.unlink(missing_ok=True)
 
 
 def _golden(multiple_of: int) -> list[tuple[Tensor, Tensor]]:
