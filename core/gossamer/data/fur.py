@@ -156,8 +156,8 @@ def render_long_hair(rng: np.random.Generator, size: int) -> Element:
     """A head of long straight or wavy hair with flyaways."""
     mask = fill_outlines(random_body(rng, size), size)
     fields = body_fields(rng, mask, inflate(rng, mask))
-    count = int(rng.uniform(700, 2400))
-    length = float(rng.uniform(60, 240))
+    count = int(rng.uniform(1200, 3000))
+    length = float(np.exp(rng.uniform(np.log(30), np.log(170))))
     roots = _roots(rng, mask, count, rim=rng.uniform(0.4, 0.9), depth=rng.uniform(10, 60))
     style = StrandStyle(
         length=length,
@@ -169,15 +169,15 @@ def render_long_hair(rng: np.random.Generator, size: int) -> Element:
         curl=float(rng.uniform(1, 6)) if rng.random() < 0.4 else 0.0,
         curl_turns=float(rng.uniform(1, 4)),
         pull=(float(rng.normal(0, 0.5)), float(rng.uniform(0, 2.5))),
-        clumps=int(count / rng.uniform(8, 60)) if rng.random() < 0.85 else 0,
-        clumping=float(rng.uniform(0.4, 0.98)),
+        clumps=int(count / rng.uniform(15, 90)) if rng.random() < 0.85 else 0,
+        clumping=float(rng.uniform(0.5, 0.98)),
     )
     directions = _directions(rng, mask, roots, outward=rng.uniform(0.3, 1), comb=rng.uniform(0.2, 1.5))
     points = grow_strands(rng, roots, directions, style)
     shade, tip = _strand_shades(rng, fields, roots)
-    widths = np.exp(rng.normal(np.log(rng.uniform(0.35, 0.9)), 0.2, count)).astype(np.float32)
+    widths = np.exp(rng.normal(np.log(rng.uniform(0.45, 1.5)), 0.25, count)).astype(np.float32)
     tuft = Tuft(points, widths, shade, tip, taper=rng.uniform(0.4, 1.0))
-    loose = _flyaways(rng, mask, fields, length * rng.uniform(0.4, 1.2), int(rng.uniform(10, 160)))
+    loose = _flyaways(rng, mask, fields, length * rng.uniform(0.4, 1.0), int(np.exp(rng.uniform(1.5, 4.6))))
     soft = float(rng.uniform(0.5, 6)) if rng.random() < 0.4 else 0
     return _compose(mask, fields, [tuft, loose], "long_hair", soft=soft)
 

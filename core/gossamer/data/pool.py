@@ -16,21 +16,21 @@ from gossamer.image.image import FloatArray
 __all__ = ["ELEMENT_KINDS", "ElementPool", "render_element"]
 
 ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Element]]] = {
-    "fur": (0.28, fur.render_fur),
-    "long_hair": (0.11, fur.render_long_hair),
+    "fur": (0.31, fur.render_fur),
+    "long_hair": (0.1, fur.render_long_hair),
     "spikes": (0.08, fur.render_spikes),
     "curly": (0.07, fur.render_curly),
-    "wisps": (0.035, fur.render_wisps),
+    "wisps": (0.03, fur.render_wisps),
     "foliage": (0.08, plants.render_foliage),
     "flower": (0.04, plants.render_flower),
     "dandelion": (0.02, plants.render_dandelion),
     "feather": (0.02, plants.render_feather),
     "yarn": (0.04, plants.render_yarn),
-    "solid": (0.15, surfaces.render_solid),
+    "solid": (0.17, surfaces.render_solid),
     "net": (0.04, surfaces.render_net),
     "lace": (0.02, surfaces.render_lace),
-    "smoke": (0.02, surfaces.render_smoke),
-    "glass": (0.02, surfaces.render_glass),
+    "smoke": (0.012, surfaces.render_smoke),
+    "glass": (0.015, surfaces.render_glass),
     "plastic": (0.01, surfaces.render_plastic),
 }
 """Share and renderer of each kind of procedural element."""
@@ -45,10 +45,10 @@ def render_element(rng: np.random.Generator, size: int) -> Element:
     name = _NAMES[int(rng.choice(len(_NAMES), p=_SHARES))]
     element = ELEMENT_KINDS[name][1](rng, size)
     blur = rng.random()
-    if blur < 0.05:
+    if blur < 0.045:
         return _move(element, motion_kernel(rng, float(rng.uniform(5, 30))))
-    if blur < 0.13:
-        return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.8), np.log(5)))))
+    if blur < 0.1:
+        return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.7), np.log(4)))))
     return element
 
 

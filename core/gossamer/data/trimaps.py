@@ -101,17 +101,28 @@ def random_trimap(rng: np.random.Generator, alpha: FloatArray) -> NDArray[np.uin
         trimap = lsa_trimap(alpha, int(rng.integers(1, reach + 1)), int(rng.integers(1, reach + 1)))
     elif kind < 0.75:
         wide = rng.random()
-        ranges = ((2.5, 7), (5, 12), (10, 26))
+        ranges = ((2, 6), (5, 11), (9, 24))
         radius = rng.uniform(*ranges[0 if wide < 0.6 else 1 if wide < 0.9 else 2])
         trimap = disc_trimap(
             rng, alpha, rng.uniform(0.3, 0.8) * radius, (0.8 * radius, 1.3 * radius), tolerance=tolerance
         )
     else:
-        width = float(np.exp(rng.uniform(np.log(3), np.log(22))))
+        width = float(np.exp(rng.uniform(np.log(3), np.log(20))))
         trimap = sloppy_trimap(rng, alpha, width, tolerance=tolerance)
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
+        # Artists keep the sure foreground well away from the edge.
+        trimap = _shrink_foreground(trimap, float(rng.uniform(1, 9)))
+    if rng.random() < 0.35:
         trimap = _cover_islands(trimap, int(np.exp(rng.uniform(np.log(1.5), np.log(14)))))
     return trimap
+
+
+def _shrink_foreground(trimap: NDArray[np.uint8], reach: float) -> NDArray[np.uint8]:
+    """Foreground within a distance of unknown pixels becomes unknown."""
+    distance = cv2.distanceTransform((trimap != UNKNOWN).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    result = trimap.copy()
+    result[(trimap == FOREGROUND) & (distance <= reach)] = UNKNOWN
+    return result
 
 
 def _cover_islands(trimap: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
