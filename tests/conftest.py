@@ -61,8 +61,12 @@ class Recorded:
         return state
 
     def compare(self, network: str, what: str, found: NDArray[Any], limit: float, where: Any = True) -> None:
-        """Fail if ``found`` is farther than ``limit`` from the output ``what``; remember the error for the report."""
+        """Fail if ``found`` is farther than ``limit`` from the output ``what``."""
         error = float(np.max(np.abs(found - self.outputs[what]), where=where, initial=0))
+        self.note(network, what, error, limit)
+
+    def note(self, network: str, what: str, error: float, limit: float) -> None:
+        """Remember ``error`` for the report; fail if it is over ``limit``."""
         self._errors.append((network, self.name, what, error, limit))
         assert error <= limit, f"{self.name} {what}: {error:.3g} is more than {limit:g}"
 
@@ -108,7 +112,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not errors or config.get_verbosity() < 1:
         return
     terminalreporter.section("errors against recorded numbers")
-    terminalreporter.line("| network | recorded in | output | largest error | limit |")
+    terminalreporter.line("| network or function | recorded in | outputs | largest error | limit |")
     terminalreporter.line("|---|---|---|---|---|")
+    groups: dict[tuple[str, str, float], list[tuple[str, float]]] = {}
     for network, folder, output, error, limit in sorted(errors):
-        terminalreporter.line(f"| {network} | {folder} | {output} | {error:.1e} | {limit:.0e} |")
+        groups.setdefault((network, folder, limit), []).append((output, error))
+    for (network, folder, limit), compared in groups.items():
+        outputs = ", ".join(output for output, _ in compared)
+        largest = max(error for _, error in compared)
+        terminalreporter.line(f"| {network} | {folder} | {outputs} | {largest:.1e} | {limit:.1e} |")

@@ -252,8 +252,9 @@ class _Decoder(nn.Module):
 class ViTMatte(nn.Module):
     """The network.
 
-    Global attention weighs every token against every other: memory grows with the fourth power of the picture's side,
-    1.6 GB for each 1920x1080 plate in float32 and 26 GB at 4K. Larger plates want tiles.
+    Global attention weighs every token against every other: memory grows with the fourth power of the picture's side.
+    The weights of one block of the small network are 1.6 GB at 1920x1080 in float32 and 25 GB at 3840x2160, twice that
+    for the base network. Large plates want tiles.
     """
 
     def __init__(self, config: ViTMatteConfig) -> None:
