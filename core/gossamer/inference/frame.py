@@ -41,7 +41,8 @@ class Loaded:
     space: SpaceChoice
     bad_pixels: int
     notes: tuple[str, ...]
-    seconds: float
+    read_seconds: float
+    color_seconds: float
 
     @property
     def origin(self) -> tuple[int, int]:
@@ -97,6 +98,7 @@ def load_frame(plan: Plan, frame: int) -> Loaded:
         data, display_window = plate.data_window, plate.display_window
         del plate
         origin = (data.x - display_window.x, data.y - display_window.y)
+        read = time.monotonic()
         display = display_plate(rgb, space.name, plan.solver.reads(trimap, origin=origin))
         bad = count_non_finite(rgb)
         return Loaded(
@@ -108,7 +110,8 @@ def load_frame(plan: Plan, frame: int) -> Loaded:
             space=space,
             bad_pixels=bad,
             notes=notes,
-            seconds=time.monotonic() - started,
+            read_seconds=read - started,
+            color_seconds=time.monotonic() - read,
         )
 
 
@@ -181,8 +184,10 @@ def write_frame(plan: Plan, loaded: Loaded, solution: Solution, solve_seconds: f
         color_space_reason=loaded.space.reason,
         effective=solution.effective,
         seconds={
-            "read": round(loaded.seconds, 4),
+            "read": round(loaded.read_seconds, 4),
+            "color": round(loaded.color_seconds, 4),
             "solve": round(solve_seconds, 4),
+            **{part: round(seconds, 4) for part, seconds in solution.seconds.items()},
             "write": round(time.monotonic() - started, 4),
         },
         bad_pixels=loaded.bad_pixels,

@@ -36,7 +36,7 @@ class FrameReport:
     effective: Mapping[str, Any]
     """What the solver did: tiles, pixels the network read, part that was unknown."""
     seconds: Mapping[str, float]
-    """``read`` (files, trimap and colour), ``solve``, ``write``."""
+    """``read`` (files and trimap), ``color``, ``solve`` (of which ``network``, if there is one), ``write``."""
     bad_pixels: int = 0
     """Samples of the plate that are NaN or infinite. The network saw 0 (or a large value) there; outputs keep them."""
     notes: tuple[str, ...] = ()

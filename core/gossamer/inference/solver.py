@@ -27,6 +27,8 @@ class Solution:
     """H x W, 0..1, 1 in known regions; None unless it was asked for."""
     effective: Mapping[str, Any] = field(default_factory=dict)
     """What was done: tiles, pixels the network read, notes."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Parts of the time it took: ``network``, if there is one."""
 
 
 class Solver(Protocol):
