@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
@@ -56,11 +56,11 @@ class NetworkSolver:
 
     def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
         """The windows of the tiles."""
-        return None if trimap is None else [tile.window for tile in self._tiles(is_unknown(trimap), origin)]
+        return None if trimap is None else [tile.window for tile in self._tiles(trimap, origin)]
 
-    def _tiles(self, unknown: NDArray[np.bool_], origin: tuple[int, int]) -> list[Tile]:
+    def _tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
         return plan_tiles(
-            unknown,
+            trimap,
             multiple_of=self._manifest.multiple_of,
             margin=self._manifest.margin,
             tile=self.tile,
@@ -86,32 +86,41 @@ class NetworkSolver:
         if trimap.shape != (height, width):
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
         unknown = is_unknown(trimap)
-        tiles = self._tiles(unknown, origin)
+        tiles = self._tiles(trimap, origin)
+        spent: list[float] = []
         merged, mirrored = TileMerger(height, width), TileMerger(height, width)
         for done, tile in enumerate(tiles):
             if cancelled is not None and cancelled():
                 raise CancelledError("Cancelled.")
             if progress is not None:
                 progress(done / len(tiles))
-            merged.add(tile, self._pass(plate, trimap, tile.window, mirror=False))
+            merged.add(tile, self._pass(plate, trimap, tile.window, spent, mirror=False))
             if confidence:
-                mirrored.add(tile, self._pass(plate, trimap, tile.window, mirror=True))
+                mirrored.add(tile, self._pass(plate, trimap, tile.window, spent, mirror=True))
         alpha = trimap.copy()
         alpha[unknown] = merged.at(unknown)
         trust: FloatArray | None = None
         if confidence:
             trust = np.ones_like(alpha)
             trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(alpha[unknown] - mirrored.at(unknown)), 0, 1)
-        return Solution(alpha, trust, self._done([tile.window for tile in tiles], height, width, int(unknown.sum())))
+        facts = self._done([tile.window for tile in tiles], height, width, int(unknown.sum()))
+        return Solution(alpha, trust, facts, {"network": sum(spent)})
 
-    def _pass(self, plate: FloatArray, trimap: FloatArray, window: Window, *, mirror: bool) -> FloatArray:
-        """The network's answer for ``window``, 0..1; ``mirror`` shows it the picture left to right."""
+    def _pass(
+        self, plate: FloatArray, trimap: FloatArray, window: Window, spent: list[float], *, mirror: bool
+    ) -> FloatArray:
+        """The network's answer for ``window``, 0..1; ``mirror`` shows it the picture left to right.
+
+        The seconds that the network itself took are added to ``spent``.
+        """
         inputs = [to_tensor(read_window(plate, window))]
         if self.needs_trimap:
             inputs.append(to_tensor(read_window(trimap, window)))
         if mirror:
             inputs = [np.ascontiguousarray(value[..., ::-1]) for value in inputs]
+        started = time.monotonic()
         answer = self._backend.infer(inputs[0], inputs[1] if self.needs_trimap else None)
+        spent.append(time.monotonic() - started)
         if answer.shape != (1, 1, window.height, window.width):
             raise ModelError(f"{self.name} answered {answer.shape} for {window.width}x{window.height} pixels.")
         alpha = from_tensor(answer)

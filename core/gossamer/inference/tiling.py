@@ -15,7 +15,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.image.image import Window
+from gossamer.image.image import FloatArray, Window
+from gossamer.image.trimap import is_unknown
+from gossamer.inference.boxes import Box
 
 __all__ = ["FEATHER", "Tile", "plan_tiles"]
 
@@ -31,7 +33,9 @@ MAX_WINDOW_AREA = 1536 * 1024
 """Pixels that one pass of the network may read when the size is automatic; bounds its memory."""
 PASS_COST = 4096
 """What one more pass costs beside its pixels, in pixels (starting the pass, reading and merging the tile)."""
-SEAM_COST = 256
+WIDEST_MARGIN = 256
+"""A tile that sees known pixels of one kind only looks up to this far for the other kind."""
+SEAM_COST = 128
 """Pixels worth reading to spare one pixel of a seam that runs through unknown ones: there two tiles may disagree."""
 
 BoolArray = NDArray[np.bool_]
@@ -52,91 +56,90 @@ class Tile:
         return Window(core.x - FEATHER, core.y - FEATHER, core.width + 2 * FEATHER, core.height + 2 * FEATHER)
 
 
-@dataclass(frozen=True)
-class _Box:
-    """A rectangle by its edges, in display-anchored pixels; easier to join and to compare than a Window."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    def joined(self, other: _Box) -> _Box:
-        return _Box(min(self.x0, other.x0), min(self.y0, other.y0), max(self.x1, other.x1), max(self.y1, other.y1))
-
-    def grown(self, by: int) -> _Box:
-        return _Box(self.x0 - by, self.y0 - by, self.x1 + by, self.y1 + by)
-
-    def clipped(self, to: _Box) -> _Box:
-        return _Box(max(self.x0, to.x0), max(self.y0, to.y0), min(self.x1, to.x1), min(self.y1, to.y1))
-
-    def aligned(self, step: int) -> _Box:
-        return _Box(
-            self.x0 // step * step, self.y0 // step * step, -(-self.x1 // step) * step, -(-self.y1 // step) * step
-        )
-
-    @property
-    def area(self) -> int:
-        return (self.x1 - self.x0) * (self.y1 - self.y0)
-
-    def window(self, origin: tuple[int, int]) -> Window:
-        return Window(self.x0 - origin[0], self.y0 - origin[1], self.x1 - self.x0, self.y1 - self.y0)
-
-
-def _of(x: int, y: int, width: int, height: int) -> _Box:
-    return _Box(x, y, x + width, y + height)
+def _grains(mask: BoolArray, padding: tuple[tuple[int, int], tuple[int, int]]) -> BoolArray:
+    """Which squares of GRAIN pixels hold a pixel of ``mask``, after padding it to whole squares."""
+    padded = np.pad(mask, padding) if any(map(any, padding)) else mask
+    rows, columns = padded.shape[0] // GRAIN, padded.shape[1] // GRAIN
+    return np.asarray(padded.reshape(rows, GRAIN, columns, GRAIN).any(axis=(1, 3)))
 
 
 class _Planner:
     """Holds the few numbers that every step of planning needs."""
 
-    def __init__(self, is_unknown: BoolArray, multiple_of: int, margin: int, tile: int, origin: tuple[int, int]):
-        height, width = is_unknown.shape
+    def __init__(self, trimap: FloatArray, multiple_of: int, margin: int, tile: int, origin: tuple[int, int]):
+        height, width = trimap.shape
         self.multiple_of, self.margin, self.tile, self.origin = multiple_of, margin, tile, origin
-        picture = _Box(origin[0], origin[1], origin[0] + width, origin[1] + height)
+        picture = Box(origin[0], origin[1], origin[0] + width, origin[1] + height)
         self.canvas = picture.grown(BORDER).aligned(multiple_of)
         # A network with a very wide margin still gets the smallest tiles there are.
         self.largest_area = max(MAX_WINDOW_AREA, (CELL + 2 * margin + 2 * multiple_of) ** 2)
-        # A map of grains that hold unknown pixels, anchored like the tiles.
+        # Maps of grains that hold such pixels, anchored like the tiles.
         outer = picture.aligned(GRAIN)
         self.grain_origin = (outer.x0 // GRAIN, outer.y0 // GRAIN)
         padding = (
             (picture.y0 - outer.y0, outer.y1 - picture.y1),
             (picture.x0 - outer.x0, outer.x1 - picture.x1),
         )
-        padded = np.pad(is_unknown, padding) if any(map(any, padding)) else is_unknown
-        rows, columns = padded.shape[0] // GRAIN, padded.shape[1] // GRAIN
-        self.grains: BoolArray = np.asarray(padded.reshape(rows, GRAIN, columns, GRAIN).any(axis=(1, 3)))
+        self.grains = _grains(is_unknown(trimap), padding)
+        known = [_grains(trimap == value, padding) for value in (0.0, 1.0)]
+        self.known_sums = [
+            np.pad(kind.cumsum(axis=0, dtype=np.int64).cumsum(axis=1), ((1, 0), (1, 0))) for kind in known if kind.any()
+        ]
 
-    def unknown_in(self, box: _Box) -> _Box | None:
+    def span(self, box: Box) -> tuple[int, int, int, int]:
+        """Rows and columns of the grain maps that ``box`` touches: first row, end, first column, end."""
+        x, y = self.grain_origin
+        rows, columns = self.grains.shape
+        return (
+            min(max(box.y0 // GRAIN - y, 0), rows),
+            min(max(-(-box.y1 // GRAIN) - y, 0), rows),
+            min(max(box.x0 // GRAIN - x, 0), columns),
+            min(max(-(-box.x1 // GRAIN) - x, 0), columns),
+        )
+
+    def unknown_in(self, box: Box) -> Box | None:
         """The smallest box of grains around the unknown pixels of ``box`` (whole grains), or None."""
         x, y = self.grain_origin
-        x0, y0 = max(box.x0 // GRAIN - x, 0), max(box.y0 // GRAIN - y, 0)
-        part = self.grains[y0 : max(-(-box.y1 // GRAIN) - y, 0), x0 : max(-(-box.x1 // GRAIN) - x, 0)]
+        top, bottom, left, right = self.span(box)
+        part = self.grains[top:bottom, left:right]
         rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
         if not len(rows):
             return None
-        return _Box(
-            (x + x0 + int(columns[0])) * GRAIN,
-            (y + y0 + int(rows[0])) * GRAIN,
-            (x + x0 + int(columns[-1]) + 1) * GRAIN,
-            (y + y0 + int(rows[-1]) + 1) * GRAIN,
+        return Box(
+            (x + left + int(columns[0])) * GRAIN,
+            (y + top + int(rows[0])) * GRAIN,
+            (x + left + int(columns[-1]) + 1) * GRAIN,
+            (y + top + int(rows[-1]) + 1) * GRAIN,
         )
 
-    def read_box(self, core: _Box) -> _Box:
-        """What the network reads for ``core``: its margin around, whole strides, not past the canvas."""
-        return core.grown(self.margin).clipped(self.canvas).aligned(self.multiple_of)
+    def shows_both(self, box: Box) -> bool:
+        """Whether known pixels of each kind that the picture has lie in ``box``."""
+        top, bottom, left, right = self.span(box)
+        return all(s[bottom, right] - s[top, right] - s[bottom, left] + s[top, left] > 0 for s in self.known_sums)
 
-    def cost(self, core: _Box) -> float:
+    def read_box(self, core: Box) -> Box:
+        """What the network reads for ``core``: its margin around, whole strides, not past the canvas.
+
+        The margin grows where known foreground or background would otherwise be out of sight: an island of unknown
+        pixels inside the subject says nothing without a look at the background.
+        """
+        margin = self.margin
+        box = core.grown(margin).clipped(self.canvas).aligned(self.multiple_of)
+        while margin < WIDEST_MARGIN and not self.shows_both(box):
+            margin += max(self.multiple_of, GRAIN)
+            box = core.grown(margin).clipped(self.canvas).aligned(self.multiple_of)
+        return box
+
+    def cost(self, core: Box) -> float:
         """Pixels read for ``core``, or infinity where the tile would be larger than allowed."""
         if self.tile and max(core.x1 - core.x0, core.y1 - core.y0) > self.tile:
             return float("inf")
         area = self.read_box(core).area
-        if not self.tile and area > self.largest_area:
+        if not self.tile and area > self.largest_area and max(core.x1 - core.x0, core.y1 - core.y0) > CELL:
             return float("inf")
         return area + PASS_COST
 
-    def seam(self, one: _Box, other: _Box) -> float:
+    def seam(self, one: Box, other: Box) -> float:
         """What it costs to keep two boxes apart: the unknown pixels along the line where they touch."""
         if one.x1 == other.x0 or other.x1 == one.x0:
             line, start, end = max(one.x0, other.x0), max(one.y0, other.y0), min(one.y1, other.y1)
@@ -152,7 +155,7 @@ class _Planner:
         touching = grains[along, across - 1] & grains[along, across]
         return float(np.count_nonzero(touching)) * GRAIN * SEAM_COST
 
-    def split(self) -> tuple[float, tuple[_Box, ...]]:
+    def split(self) -> tuple[float, tuple[Box, ...]]:
         """The cheapest cores that halving the picture again and again can give, and their cost.
 
         Halves of halves form a fixed grid from the display window's origin, and each is shrunk to what is unknown in
@@ -164,11 +167,11 @@ class _Planner:
             side *= 2
 
         @cache
-        def best(x: int, y: int, width: int, height: int) -> tuple[float, tuple[_Box, ...]]:
-            core = self.unknown_in(_of(x, y, width, height))
+        def best(x: int, y: int, width: int, height: int) -> tuple[float, tuple[Box, ...]]:
+            core = self.unknown_in(Box.of(x, y, width, height))
             if core is None:
                 return 0.0, ()
-            choices: list[tuple[float, tuple[_Box, ...]]] = [(self.cost(core), (core,))]
+            choices: list[tuple[float, tuple[Box, ...]]] = [(self.cost(core), (core,))]
             halves: list[tuple[tuple[int, int, int, int], tuple[int, int, int, int]]] = []
             if width > smallest:
                 halves.append(((x, y, width // 2, height), (x + width // 2, y, width // 2, height)))
@@ -176,15 +179,15 @@ class _Planner:
                 halves.append(((x, y, width, height // 2), (x, y + height // 2, width, height // 2)))
             for first, second in halves:
                 one, two = best(*first), best(*second)
-                seam = self.seam(_of(*first), _of(*second)) if one[1] and two[1] else 0.0
+                seam = self.seam(Box.of(*first), Box.of(*second)) if one[1] and two[1] else 0.0
                 choices.append((one[0] + two[0] + seam, one[1] + two[1]))
             return min(choices, key=lambda choice: choice[0])
 
         return best(-side, -side, 2 * side, 2 * side)
 
-    def joined(self, boxes: Sequence[_Box]) -> tuple[float, list[_Box]]:
+    def joined(self, boxes: Sequence[Box]) -> tuple[float, list[Box]]:
         """Join neighbours across the grid's lines as long as that saves, the largest saving first; what it saved."""
-        live: dict[int, _Box] = dict(enumerate(boxes))
+        live: dict[int, Box] = dict(enumerate(boxes))
         costs = {key: self.cost(box) for key, box in live.items()}
         edges = np.array([[b.x0, b.y0, b.x1, b.y1] for b in boxes], np.int64).reshape(-1, 4)
         edges = np.concatenate([edges, np.zeros_like(edges)])  # room for what joining creates
@@ -219,7 +222,7 @@ class _Planner:
             new, saved = new + 1, saved - saving
         return saved, list(live.values())
 
-    def tile_of(self, core: _Box) -> Tile:
+    def tile_of(self, core: Box) -> Tile:
         """``core`` with the window that serves its ramp as well, as far as there are unknown pixels in it."""
         needed = self.unknown_in(core.grown(FEATHER))
         window = self.read_box(core if needed is None else core.joined(needed))
@@ -227,12 +230,12 @@ class _Planner:
 
 
 def plan_tiles(
-    is_unknown: BoolArray, *, multiple_of: int, margin: int, tile: int = 0, origin: tuple[int, int] = (0, 0)
+    trimap: FloatArray, *, multiple_of: int, margin: int, tile: int = 0, origin: tuple[int, int] = (0, 0)
 ) -> list[Tile]:
     """The tiles whose cores together hold every unknown pixel, at the least number of pixels for the network.
 
     Args:
-        is_unknown: H x W, the pixels to be solved. None of them: no tiles.
+        trimap: H x W of 0, 0.5 and 1. No pixel unknown: no tiles.
         multiple_of: stride of the network; windows start and end at its multiples, counted from the display window.
         margin: surroundings in pixels that the network has to see around each pixel.
         tile: largest side of a core; 0 bounds what one pass reads to MAX_WINDOW_AREA.
@@ -242,7 +245,7 @@ def plan_tiles(
     differently on the two sides. The plan depends on the arguments alone: not on the machine, its memory or other
     frames.
     """
-    planner = _Planner(is_unknown, multiple_of, margin, tile, origin)
+    planner = _Planner(trimap, multiple_of, margin, tile, origin)
     everything = planner.unknown_in(planner.canvas)
     if everything is None:
         return []

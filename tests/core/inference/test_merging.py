@@ -35,7 +35,7 @@ def test_merged_tiles_of_one_picture_give_that_picture() -> None:
     picture = np.random.default_rng(0).random((300, 400), np.float32)
     unknown = np.random.default_rng(1).random((300, 400)) < 0.2
     merger = TileMerger(300, 400)
-    for tile in plan_tiles(unknown, multiple_of=16, margin=8, tile=64):
+    for tile in plan_tiles(np.where(unknown, 0.5, 0).astype(np.float32), multiple_of=16, margin=8, tile=64):
         merger.add(tile, read_window(picture, tile.window))
     assert np.allclose(merger.at(unknown), picture[unknown], atol=1e-6)
 
@@ -43,7 +43,7 @@ def test_merged_tiles_of_one_picture_give_that_picture() -> None:
 def test_the_passage_between_two_tiles_is_a_smooth_ramp() -> None:
     unknown = np.ones((64, 512), bool)
     merger = TileMerger(64, 512)
-    tiles = plan_tiles(unknown, multiple_of=16, margin=8, tile=64)
+    tiles = plan_tiles(np.where(unknown, 0.5, 0).astype(np.float32), multiple_of=16, margin=8, tile=64)
     for index, tile in enumerate(tiles):
         merger.add(tile, np.full((tile.window.height, tile.window.width), index % 2, np.float32))
     merged = merger.at(unknown).reshape(64, 512)

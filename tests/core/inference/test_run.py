@@ -142,7 +142,7 @@ def test_the_report_says_what_was_asked_and_what_was_done(
     assert first["effective"]["tiles"] == 1
     assert first["color_space_reason"] == "half files default to scene-linear Rec.709"
     assert first["notes"] == ["the trimap: read from channel A"]
-    assert set(first["seconds"]) == {"read", "solve", "write"}
+    assert set(first["seconds"]) == {"read", "color", "solve", "network", "write"}
     assert first["outputs"] == [str(tmp_path / "out" / "plate_alpha.1001.exr")]
 
 
