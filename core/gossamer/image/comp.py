@@ -24,6 +24,8 @@ _PLAIN = {"grey": (0.18,) * 3, "black": (0.0,) * 3, "white": (1.0,) * 3, "green"
 _CHECKER = (0.1, 0.3)
 _CHECKER_SIDE = 32
 """Side of a square in pixels at a picture width of 1920."""
+_STRIP = 256
+"""Rows that are worked on at a time: the copies of a whole 8K picture would take gigabytes."""
 
 
 def comp_preview(
@@ -60,14 +62,17 @@ def comp_preview(
     top, left = max(data.y, frame.y), max(data.x, frame.x)
     bottom = min(data.y + data.height, frame.y + frame.height)
     right = min(data.x + data.width, frame.x + frame.width)
-    if bottom > top and right > left:
-        own = (slice(top - data.y, bottom - data.y), slice(left - data.x, right - data.x))
-        there = (slice(top - frame.y, bottom - frame.y), slice(left - frame.x, right - frame.x))
+    for start in range(top, bottom if right > left else top, _STRIP):
+        end = min(start + _STRIP, bottom)
+        own = (slice(start - data.y, end - data.y), slice(left - data.x, right - data.x))
+        there = (slice(start - frame.y, end - frame.y), slice(left - frame.x, right - frame.x))
         clean = np.nan_to_num(foreground[own], nan=0.0, posinf=65504.0, neginf=0.0)
         behind[there] = over(premultiply(clean, alpha[own]), alpha[own], behind[there])
-    shown = np.clip(from_scene_linear(behind, SRGB), 0.0, 1.0) if display_referred else to_display(behind, LINEAR)
+    for start in range(0, frame.height, _STRIP):
+        rows = behind[start : start + _STRIP]
+        rows[:] = np.clip(from_scene_linear(rows, SRGB), 0.0, 1.0) if display_referred else to_display(rows, LINEAR)
     window = Window(0, 0, frame.width, frame.height)
-    return Image(shown, ("R", "G", "B"), window, window, color_space="srgb_rec709_scene", data_type="uint8")
+    return Image(behind, ("R", "G", "B"), window, window, color_space="srgb_rec709_scene", data_type="uint8")
 
 
 def rgb_pixels(image: Image) -> FloatArray:
