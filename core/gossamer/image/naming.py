@@ -73,14 +73,16 @@ def _result_name(source: FrameSource, frame: int, suffix: str, ending: str) -> s
 
 
 def _refuse_inputs(result: Path, frame: int, sources: Iterable[FrameSource]) -> None:
+    name = result.name.lower()
     for source in sources:
-        files = source.files.values() if isinstance(source, ImageSequence) else (source.path(frame),)
-        place = result.parent.resolve() / result.name
+        files = source.by_name.get(name, ()) if isinstance(source, ImageSequence) else (source.path(frame),)
         for file in files:
-            if file.name.lower() == result.name.lower() and (
-                file.parent.resolve() / file.name == place or _same(file, result)
-            ):
+            if file.name.lower() == name and (_place(file) == _place(result) or _same(file, result)):
                 raise SequenceError(f"The output {result} would overwrite an input. Choose another folder or name.")
+
+
+def _place(path: Path) -> Path:
+    return path.parent.resolve() / path.name
 
 
 def _same(first: Path, second: Path) -> bool:

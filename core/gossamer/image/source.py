@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -65,6 +66,15 @@ class ImageSequence:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "frames", tuple(sorted(self.files)))
+
+    @cached_property
+    def by_name(self) -> Mapping[str, tuple[Path, ...]]:
+        """The files by their names in lower case: outputs of long shots are compared with every input."""
+        found: dict[str, tuple[Path, ...]] = {}
+        for file in self.files.values():
+            name = file.name.lower()
+            found[name] = (*found.get(name, ()), file)
+        return found
 
     def path(self, frame: int) -> Path:
         """The frame's file, or the name it would have."""
