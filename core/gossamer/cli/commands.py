@@ -11,6 +11,7 @@ COMMANDS: tuple[str, ...] = (
     "matte",
     "run_job",
     "evaluate",
+    "bench",
     "doctor",
     "models",
     "convert",

@@ -19,7 +19,7 @@ from gossamer.evaluation.scores import measure
 from gossamer.image.image import FloatArray
 from gossamer.inference.solver import Cancelled, Solver
 
-__all__ = ["Progress", "SolvedCase", "evaluate"]
+__all__ = ["Progress", "SolvedCase", "evaluate", "warm_up"]
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def evaluate(
     if not solvers:
         raise SettingError("No model given; name at least one.")
     cases = find_cases(folder, trimap)
-    warm_up = {name: _warm_up(name, solver) for name, solver in solvers.items()}
+    warmed = {name: warm_up(name, solver) for name, solver in solvers.items()}
     total, done = len(cases) * len(solvers), 0
     pictures: dict[str, dict[str, PictureScores]] = {}
     notes: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def evaluate(
         trimap=trimap,
         models=tuple(solvers),
         pictures=pictures,
-        details={name: _details(solver, warm_up[name]) for name, solver in solvers.items()},
+        details={name: _details(solver, warmed[name]) for name, solver in solvers.items()},
         versions=versions(),
         notes=tuple(_shorten(note, stems, len(cases)) for note, stems in notes.items()),
     )
@@ -129,8 +129,11 @@ def _solve(
     return alpha, seconds
 
 
-def _warm_up(name: str, solver: Solver) -> float:
-    """Solve a small picture: known background on the left, known foreground on the right, a ramp between."""
+def warm_up(name: str, solver: Solver) -> float:
+    """Solve a small picture and return the seconds: compilers and allocators do not count in what is timed later.
+
+    Known background on the left, known foreground on the right, a ramp between.
+    """
     side = 96
     ramp = np.clip((np.arange(side, dtype=np.float32) - side / 3) / (side / 3), 0, 1)
     alpha = np.broadcast_to(ramp, (side, side))
@@ -144,8 +147,8 @@ def _warm_up(name: str, solver: Solver) -> float:
     return seconds
 
 
-def _details(solver: Solver, warm_up: float) -> dict[str, Any]:
-    return {"identity": solver.identity, **solver.effective, "warm_up_seconds": warm_up}
+def _details(solver: Solver, warmed: float) -> dict[str, Any]:
+    return {"identity": solver.identity, **solver.effective, "warm_up_seconds": warmed}
 
 
 def _shorten(note: str, stems: list[str], pictures: int) -> str:

@@ -1,0 +1,71 @@
+"""One configuration of ``gossamer bench`` in a process of its own, so that its peak of memory is its own.
+
+Started as ``python -m gossamer.evaluation.bench_child JOB ANSWER``: does the job of the file JOB as ``gossamer run``
+would, and writes what it took to the file ANSWER.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gossamer.config import load_job
+from gossamer.errors import GossamerError
+from gossamer.evaluation.evaluate import warm_up
+from gossamer.inference.plan import prepare
+from gossamer.inference.run import execute, start_report
+
+__all__ = ["main", "peak_memory"]
+
+
+def peak_memory() -> int | None:
+    """Most bytes of memory that this process has held at once; None where the system does not tell."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return _peak_memory_elsewhere()
+
+
+def _peak_memory_elsewhere() -> int | None:
+    """macOS counts bytes. Linux is not asked this way: there the number begins with what the parent held."""
+    if sys.platform != "darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _measure(job_file: Path) -> dict[str, Any]:
+    started = time.monotonic()
+    plan = prepare(load_job(job_file))
+    loaded = time.monotonic()
+    warm_up(plan.solver.name, plan.solver)
+    report = start_report(plan)
+    warm = time.monotonic()
+    execute(plan, report)
+    return {
+        "load_seconds": loaded - started,
+        "warm_up_seconds": warm - loaded,
+        "wall_seconds": report.seconds,
+        "peak_memory": peak_memory(),
+        "identity": plan.solver.identity,
+        "effective": dict(plan.solver.effective),
+        "frames": [{"seconds": dict(frame.seconds), "effective": dict(frame.effective)} for frame in report.frames],
+    }
+
+
+def main(job_file: Path, answer_file: Path) -> None:
+    """Measure and answer; what the project can explain is an answer too."""
+    try:
+        answer = _measure(job_file)
+    except GossamerError as error:
+        answer = {"error": str(error)}
+    answer_file.write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
