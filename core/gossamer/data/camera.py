@@ -61,9 +61,9 @@ def record(rng: np.random.Generator, plate: FloatArray, *, jpeg: float) -> NDArr
     """
     height, width = plate.shape[:2]
     level = rng.random()
-    if level < 0.8:
+    if level < 0.7:
         # Most pictures are nearly clean (below one step of 8 bits), some are noisy.
-        strength = 0.25 if level < 0.55 else 1.0
+        strength = 0.2 if level < 0.5 else 0.8
         read = strength * float(np.exp(rng.uniform(np.log(0.0008), np.log(0.01))))
         shot = strength * float(np.exp(rng.uniform(np.log(0.001), np.log(0.02))))
         noise = rng.standard_normal(plate.shape, dtype=np.float32)
@@ -72,14 +72,14 @@ def record(rng: np.random.Generator, plate: FloatArray, *, jpeg: float) -> NDArr
             noise = 1.6 * cv2.GaussianBlur(noise, (0, 0), float(rng.uniform(0.4, 0.9)))
         # In encoded values shot noise is nearly independent of brightness; a little more of it stays in the lights.
         plate = plate + noise * (read + shot * cv2.sqrt(plate * 0.5))
-    if rng.random() < 0.25:
+    if rng.random() < 0.18:
         halo = cv2.GaussianBlur(plate, (0, 0), float(rng.uniform(0.7, 2)))
         plate = plate + np.float32(rng.uniform(0.2, 0.9)) * (plate - halo)
     picture = np.round(plate.clip(0, 1) * 255).astype(np.uint8)
     if rng.random() < jpeg:
-        quality = int(rng.uniform(55, 98))
+        quality = int(rng.uniform(62, 99))
         return compress_jpeg(picture, quality, subsample=rng.random() < 0.7)
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         luma = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
         chroma = cv2.resize(luma[..., 1:], (max(width // 2, 1), max(height // 2, 1)), interpolation=cv2.INTER_AREA)
         luma[..., 1:] = cv2.resize(chroma, (width, height))

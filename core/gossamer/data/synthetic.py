@@ -54,7 +54,7 @@ class SyntheticSettings:
     """Two elements over each other: alpha = 1 - (1 - a1)(1 - a2)."""
     similar_colors: float = 0.1
     """Foreground shifted towards the background's mean colour."""
-    linear_light: float = 0.35
+    linear_light: float = 0.25
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
     alpha_gamma: float = 0.1
     """LSA's change of alpha."""
@@ -62,7 +62,7 @@ class SyntheticSettings:
     """LSA's three colour changes of the foreground, each."""
     rotation: float = 0.5
     """Rotation by any angle."""
-    jpeg: float = 0.35
+    jpeg: float = 0.22
     """Plate went through JPEG."""
     camera: float = 1.0
     """Noise, sharpening, JPEG at all."""
