@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gossamer.errors import DataError
 from gossamer.models.registry import create_model, model_entry
-from gossamer.models.weights import Manifest, file_sha256, save_weights
+from gossamer.models.weights import MANIFEST_NAME, Manifest, read_manifest, save_weights, write_manifest
 from gossamer.training.checkpoint import load_checkpoint
+from gossamer.training.recipe import FOLDER_SETTINGS
+
 from gossamer_export.onnx import check_onnx, write_onnx
 
 __all__ = ["publish"]
@@ -21,71 +25,121 @@ INPUT_CONVENTION = (
 )
 
 
-def _read_evaluation(path: Path, weights_sha256: str) -> tuple[str, dict[str, Any]]:
-    """What one JSON of ``gossamer evaluate`` says: its name in the manifest, and its means."""
+def _read_evaluation(path: Path, identities: set[str]) -> tuple[str, dict[str, Any]]:
+    """What one JSON of ``gossamer evaluate`` says of the weights: its name in the manifest, and its means.
+
+    ``identities``: SHA-256 of the weights' files; each backend reports the one that it loaded.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         name = f"{Path(values['folder']).name} {values['trimap']}"
-        measured = values.get("identities", {}).get("gossamer-s", weights_sha256)
-        mean = values["mean"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a result of `gossamer evaluate --json`: {error}.") from error
-    if measured != weights_sha256:
-        raise DataError(f"{path} was measured with other weights ({measured[:12]}); evaluate these and publish again.")
-    return name, {"mean": mean, "pictures": len(values["pictures"])}
+        measured = {model: str(details["identity"]) for model, details in values["models"].items()}
+        ours = [model for model, identity in measured.items() if identity in identities]
+        if ours:
+            model = ours[0]
+            return name, {
+                "region": "unknown",
+                "mean": dict(values["mean"][model]),
+                "pictures": len(values["pictures"]),
+                "backend": values["models"][model].get("backend", ""),
+            }
+    except OSError as error:
+        raise DataError(f"Cannot read the evaluation {path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not a result of `gossamer evaluate --json`: {error!r}.") from error
+    found = ", ".join(f"{model} ({identity[:12]})" for model, identity in measured.items())
+    raise DataError(
+        f"{path} was measured with other weights: {found}. Publish without --evaluation, evaluate what was written, "
+        "and publish again."
+    )
 
 
-def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Path], device: str) -> Manifest:
-    """Write the averaged weights of the run's newest checkpoint into ``output``.
-
-    Args:
-        run: Folder of a training run.
-        output: Folder of the weights; its name becomes theirs.
-        sources: ``NAME: LICENCE`` of everything that was trained on.
-        evaluations: JSON files of ``gossamer evaluate`` for exactly these weights.
-        device: What it was trained on, in words.
-
-    Raises:
-        DataError: the run holds no checkpoint, a source lacks its licence, or an evaluation is of other weights.
-        ModelError: the ONNX file answers differently from the network.
-    """
-    checkpoint = load_checkpoint(run)
-    recipe = dict(checkpoint["recipe"])
+def _read_sources(sources: list[str], recipe: Mapping[str, Any]) -> list[dict[str, str]]:
     data = []
     for source in sources:
         name, sign, licence = source.rpartition(":")
         if not sign or not name.strip() or not licence.strip():
             raise DataError(f"--source {source!r}: give NAME: LICENCE.")
         data.append({"name": name.strip(), "license": licence.strip()})
+    used = [name for name in ("photos", "fur", "cutouts") if recipe["data"].get(name)]
+    if used and not data:
+        raise DataError(
+            f"The run was trained on pictures ({', '.join(used)}): name each with --source 'NAME: LICENCE'."
+        )
+    return data
+
+
+def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe for others to read: where pictures and first weights lay on this machine is nobody's business."""
+    data = {key: value for key, value in recipe["data"].items() if key not in FOLDER_SETTINGS}
+    return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
+
+
+def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Path], device: str) -> Manifest:
+    """Write the averaged weights of the run's newest checkpoint into ``output``.
+
+    Everything is written and checked in a folder beside it first: a refusal leaves ``output`` as it was.
+
+    Args:
+        run: Folder of a training run.
+        output: Folder of the weights; its name becomes theirs.
+        sources: ``NAME: LICENCE`` of everything that was trained on.
+        evaluations: JSON files of ``gossamer evaluate`` for exactly these weights. The same checkpoint gives the same
+            weights, so: publish, evaluate, publish again with the numbers.
+        device: What it was trained on, in words.
+
+    Raises:
+        DataError: the run holds no checkpoint or one of another network, a source lacks its licence, an evaluation is
+            of other weights, or ``output`` cannot be written.
+        ModelError: the ONNX file answers differently from the network.
+    """
+    checkpoint = load_checkpoint(run)
+    recipe = dict(checkpoint["recipe"])
+    data = _read_sources(sources, recipe)
     entry = model_entry(recipe["model"])
     model = create_model(entry.name)
-    model.load_state_dict(checkpoint["average"]["state"])
+    try:
+        model.load_state_dict(checkpoint["average"]["state"])
+    except (RuntimeError, KeyError) as error:
+        raise DataError(f"The checkpoint in {run} does not fit the network {entry.name!r} of this version.") from error
     model.eval()
-    output.mkdir(parents=True, exist_ok=True)
-    onnx_path = output / f"{output.name}.onnx"
-    write_onnx(model, onnx_path, multiple_of=entry.multiple_of)
-    distance = check_onnx(onnx_path, model, multiple_of=entry.multiple_of)
-    recipe["data"] = {key: value for key, value in recipe["data"].items() if key not in ("photos", "fur", "cutouts")}
-    manifest = Manifest(
-        name=output.name,
-        architecture=entry.name,
-        family=entry.family,
-        license="Apache-2.0",
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        needs_trimap=entry.needs_trimap,
-        multiple_of=entry.multiple_of,
-        margin=entry.margin,
-        files={},
-        input_convention=INPUT_CONVENTION,
-        training={
-            "recipe": recipe,
-            "seed": recipe["seed"],
-            "steps": int(checkpoint["step"]),
-            "samples": int(checkpoint["samples"]),
-            "device": device,
-            "data": data,
-            "onnx_distance": distance,
-        },
-        metrics=dict(_read_evaluation(path, file_sha256(onnx_path)) for path in evaluations),
-    )
-    return save_weights(model, output, dataclasses.replace(manifest), extra_files={"onnx": onnx_path})
+    output = output.resolve()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as made:
+            work = Path(made)
+            onnx_path = work / f"{output.name}.onnx"
+            write_onnx(model, onnx_path, multiple_of=entry.multiple_of)
+            distance = check_onnx(onnx_path, model, multiple_of=entry.multiple_of)
+            manifest = Manifest(
+                name=output.name,
+                architecture=entry.name,
+                family=entry.family,
+                license="Apache-2.0",
+                parameters=sum(parameter.numel() for parameter in model.parameters()),
+                needs_trimap=entry.needs_trimap,
+                multiple_of=entry.multiple_of,
+                margin=entry.margin,
+                files={},
+                input_convention=INPUT_CONVENTION,
+                training={
+                    "recipe": _without_paths(recipe),
+                    "seed": recipe["seed"],
+                    "steps": int(checkpoint["step"]),
+                    "samples": int(checkpoint["samples"]),
+                    "device": device,
+                    "data": data,
+                    "onnx_distance": distance,
+                },
+            )
+            saved = save_weights(model, work, manifest, extra_files={"onnx": onnx_path})
+            identities = {file.sha256 for file in saved.files.values()}
+            metrics = dict(_read_evaluation(path, identities) for path in evaluations)
+            write_manifest(dataclasses.replace(saved, metrics=metrics), work)
+            output.mkdir(exist_ok=True)
+            # The manifest last: it vouches for files that are there.
+            for name in [file.path for file in saved.files.values()] + [MANIFEST_NAME]:
+                (work / name).replace(output / name)
+    except OSError as error:
+        raise DataError(f"Cannot write the weights to {output}: {error.strerror}.") from error
+    return read_manifest(output / MANIFEST_NAME)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,9 +34,28 @@ def _override(recipe: Recipe, assignments: list[str], folders: dict[str, list[Pa
         try:
             values[name] = type(current)(value)
         except ValueError as error:
-            raise SettingError(f"--set {text}: {name} is a {type(current).__name__}.") from error
+            kind = "whole number" if isinstance(current, int) else "number"
+            raise SettingError(f"--set {text}: {name} is a {kind}.") from error
     given = {name: tuple(str(path) for path in paths) for name, paths in folders.items() if paths}
     return dataclasses.replace(recipe, **values, data={**recipe.data, **given})
+
+
+@contextmanager
+def _stopping_by_signal(stopped: threading.Event) -> Iterator[None]:
+    """Set ``stopped`` on SIGINT and SIGTERM; the second time do not wait for the end of the step."""
+
+    def stop(number: int, _frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+        print("stopping after this step, with a checkpoint", file=sys.stderr, flush=True)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _print_step(report: StepReport) -> None:
@@ -91,15 +113,12 @@ def train(
         resume=resume,
     )
     stopped = threading.Event()
-    previous = signal.signal(signal.SIGINT, lambda *_: stopped.set())
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    try:
+    with _stopping_by_signal(stopped):
         run(chosen, settings, report=_print_step, cancelled=stopped.is_set)
-    finally:
-        signal.signal(signal.SIGINT, previous)
     if stopped.is_set():
         raise CancelledError(f"stopped; go on with --resume from the checkpoint in {output}")
-    print(f"done: {output}", file=sys.stderr)
+    if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":  # of several processes one speaks
+        print(f"done: {output}", file=sys.stderr)
 
 
 def register(app: typer.Typer) -> None:

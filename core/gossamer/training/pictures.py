@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gossamer.errors import MissingDependencyError
@@ -17,9 +19,9 @@ from gossamer.training.samples import Batch
 __all__ = ["write_curves", "write_samples"]
 
 
-def _replace_picture(path: Path, pixels: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    cv2.imwrite(str(temporary), pixels)
+def _replace_file(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
     temporary.replace(path)
 
 
@@ -46,14 +48,19 @@ def write_curves(log: Path, path: Path) -> None:
     axes.set_yscale("log")
     axes.legend()
     axes.grid(alpha=0.3)
-    temporary = path.with_name(f".{path.name}.tmp.png")
-    figure.savefig(temporary)
-    temporary.replace(path)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    _replace_file(path, content.getvalue())
 
 
 @torch.no_grad()
-def write_samples(model_name: str, state: dict[str, Tensor], batch: Batch, path: Path, *, count: int = 6) -> None:
-    """A sheet: one sample a row; plate, trimap, true alpha, predicted alpha, and their distance."""
+def write_samples(
+    model_name: str, state: dict[str, Tensor], batch: Batch, path: Path, *, count: int = 6
+) -> NDArray[np.uint8]:
+    """A sheet: one sample a row; plate, trimap, true alpha, predicted alpha, four times their distance.
+
+    Returns what was written into the PNG: H x W x 3, RGB.
+    """
     model = create_model(model_name)
     model.load_state_dict({key: value.cpu() for key, value in state.items()})
     model.eval()
@@ -63,7 +70,9 @@ def write_samples(model_name: str, state: dict[str, Tensor], batch: Batch, path:
     def grey(x: Tensor) -> Tensor:
         return x.expand(-1, 3, -1, -1)
 
-    panels = [plate, grey(trimap), grey(alpha), grey(predicted), grey((predicted - alpha).abs() * 4).clamp(0, 1)]
+    panels = [plate, grey(trimap), grey(alpha), grey(predicted), grey((predicted - alpha).abs() * 4)]
     sheet = torch.cat(panels, dim=3).permute(0, 2, 3, 1).flatten(0, 1)
-    pixels = (sheet * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-    _replace_picture(path, np.ascontiguousarray(pixels[:, :, ::-1]))
+    pixels: NDArray[np.uint8] = (sheet * 255).round().clamp(0, 255).to(torch.uint8).numpy()
+    _, coded = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))
+    _replace_file(path, coded.tobytes())
+    return pixels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import cv2
@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from gossamer.data.synthetic import SampleGenerator
+from gossamer.errors import DataError, GossamerError
 
-__all__ = ["Batch", "make_loader"]
+__all__ = ["Batch", "make_loader", "read_batches"]
 
 
 class Batch(NamedTuple):
@@ -36,8 +37,12 @@ class _SyntheticDataset(Dataset[Any]):
     def __init__(self, generator: SampleGenerator) -> None:
         self._generator = generator
 
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        sample = self._generator.sample(index)
+    def __getitem__(self, index: int) -> tuple[Tensor, ...] | GossamerError:
+        try:
+            sample = self._generator.sample(index)
+        except GossamerError as error:
+            # Raised in a worker it would come back as a traceback in a message; the reader raises it.
+            return error
 
         def planes(pixels: np.ndarray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
@@ -76,16 +81,22 @@ def _begin_worker(_worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _collate(samples: list[tuple[Tensor, ...]]) -> Batch:
-    return Batch(*(torch.stack(tensors) for tensors in zip(*samples, strict=True)))
+def _collate(samples: list[tuple[Tensor, ...] | GossamerError]) -> Batch | GossamerError:
+    made: list[tuple[Tensor, ...]] = []
+    for sample in samples:
+        if isinstance(sample, GossamerError):
+            return sample
+        made.append(sample)
+    return Batch(*(torch.stack(tensors) for tensors in zip(*made, strict=True)))
 
 
 def make_loader(
     generator: SampleGenerator, *, batch: int, first: int, last: int, workers: int, rank: int = 0, ranks: int = 1
-) -> DataLoader[Batch]:
+) -> DataLoader[Batch | GossamerError]:
     """Batches number ``first`` to ``last`` (exclusive) of the endless set that ``generator`` describes.
 
-    Sample ``i`` is the same whatever the number of ``workers``; 0 workers make samples in this process.
+    Sample ``i`` is the same whatever the number of ``workers``; 0 workers make samples in this process. Read it with
+    :func:`read_batches`.
     """
     sampler = _Numbered(first=first, last=last, batch=batch, rank=rank, ranks=ranks)
     return DataLoader(
@@ -96,3 +107,27 @@ def make_loader(
         worker_init_fn=_begin_worker,
         prefetch_factor=4 if workers else None,
     )
+
+
+def read_batches(loader: DataLoader[Batch | GossamerError]) -> Generator[Batch, None, None]:
+    """The batches of ``loader``; closing the generator ends its worker processes.
+
+    Raises:
+        GossamerError: a sample cannot be made; the generator's own error, also out of a worker process.
+        DataError: a worker process ended.
+    """
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(
+                "A process that makes samples ended, as when memory runs out; go on with --resume and fewer --workers."
+            ) from error
+        if isinstance(batch, GossamerError):
+            raise batch
+        yield batch
