@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gossamer.errors import CancelledError, MissingDependencyError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray
 from gossamer.image.trimap import is_unknown
-from gossamer.inference.solver import Cancelled, Solution
+from gossamer.inference.solution import Cancelled, Solution
 
 __all__ = ["ClassicalSolver"]
 

@@ -21,7 +21,7 @@ from gossamer.inference.display import display_plate
 from gossamer.inference.outputs import compose, compose_preview, frame_outputs, solve_colors
 from gossamer.inference.plan import Plan
 from gossamer.inference.report import FrameReport
-from gossamer.inference.solver import Solution
+from gossamer.inference.solution import Solution
 
 __all__ = ["Loaded", "load_frame", "naming", "needs_foreground", "write_frame"]
 

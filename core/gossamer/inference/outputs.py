@@ -19,7 +19,7 @@ from gossamer.image.header import Metadata
 from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import lossless_type
 from gossamer.image.sequence import FrameSource, output_path
-from gossamer.inference.solver import Solution
+from gossamer.inference.solution import Solution
 
 __all__ = [
     "Colors",

@@ -13,7 +13,7 @@ from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend
 from gossamer.inference.merging import TileMerger, read_window
-from gossamer.inference.solver import Cancelled, Solution
+from gossamer.inference.solution import Cancelled, Solution
 from gossamer.inference.tiling import Tile, plan_tiles
 from gossamer.models.weights import Manifest
 

@@ -14,7 +14,7 @@ from gossamer.errors import CancelledError
 from gossamer.inference.frame import Loaded, load_frame, naming, needs_foreground, write_frame
 from gossamer.inference.plan import Plan, prepare
 from gossamer.inference.report import FrameReport, RunReport
-from gossamer.inference.solver import Cancelled
+from gossamer.inference.solution import Cancelled
 
 __all__ = ["Progress", "execute", "run", "start_report"]
 
