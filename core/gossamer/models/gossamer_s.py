@@ -1,12 +1,12 @@
 """``gossamer-s``: the shipped default. LSA's topology on a light encoder, behind the smoothness prior.
 
-What it keeps of LSA's network: plate + trimap in, a U of five halvings, every decoder stage a convolution with a channel
-gate, nearest upsampling inside and bilinear at the end, a last head at full resolution, a linear output.
+What it keeps of LSA's network: plate + trimap in, a U of five halvings, every decoder stage a convolution with a
+channel gate, nearest upsampling inside and bilinear at the end, a last head at full resolution, a linear output.
 
 What is different, and why (core/decisions/0002-default-network.md has the measurements):
 
-* The colour prior's maps enter beside plate and trimap, and the output is a per-pixel mixture of the prior's alpha and
-  the network's own: the network starts from the classical solvers' quality and learns where they are wrong.
+* The colour prior's maps enter beside plate and trimap, and the network's output is added to the prior's alpha: it
+  starts from the classical solvers' quality and learns where they are wrong.
 * A gate reads the mean of a window, not of the whole picture, so that a tile gives what the whole picture gives.
 * Everything but the prior and the head runs at half resolution or below, for the CPU's sake.
 """
@@ -119,14 +119,14 @@ class GossamerS(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(config.head, config.head, 3, 1, 1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(config.head, 4, 3, 1, 1),
+            nn.Conv2d(config.head, 1, 3, 1, 1),
         )
         last = self.head[-1]
         assert isinstance(last, nn.Conv2d)
-        # Start as the prior: own share small, own alpha in the middle.
+        # Start as the prior: what is learned is the difference.
         nn.init.zeros_(last.weight)
-        with torch.no_grad():
-            last.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.5]))  # type: ignore[union-attr]
+        assert last.bias is not None
+        nn.init.zeros_(last.bias)
 
     def encode(self, plate: Tensor, trimap: Tensor) -> Encoded:
         """Prior and encoder.
@@ -186,15 +186,8 @@ class GossamerS(nn.Module):
         x = modulate(self.decoder_2(torch.cat([s2, double(x)], dim=1)), 2)
         x = self.decoder_1(torch.cat([s1, double(x)], dim=1))
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        y = self.head(torch.cat([encoded.full, x], dim=1)).float()
-        own: Tensor = y[:, 3:]
-        shares = y[:, :3].softmax(dim=1)
-        full = encoded.full.float()
-        return shares[:, :1] * full[:, 5:6] + shares[:, 1:2] * full[:, 6:7] + shares[:, 2:] * own
-
-    def modulation_shapes(self) -> dict[int, tuple[int, int, int]]:
-        """C, h, w of the A and B of each stage: 8x8 for stage 5, twice as much for each stage up."""
-        return {stage: (self.config.decoder[stage - 1], 1 << (8 - stage), 1 << (8 - stage)) for stage in (5, 4, 3, 2)}
+        difference: Tensor = self.head(torch.cat([encoded.full, x], dim=1))
+        return encoded.full[:, 5:6].float() + difference.float()
 
     def forward(self, plate: Tensor, trimap: Tensor) -> Tensor:
         """Raw alpha, N 1 H W float32; see :meth:`encode` for the inputs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from gossamer.models.gossamer_s import GossamerS
 from gossamer.models.prior import color_prior
 
@@ -47,9 +46,7 @@ def test_no_modulation_and_a_modulation_of_zeros_are_the_same() -> None:
         encoded = network.encode(plate, trimap)
         plain = network.decode(encoded)
         channels = {5: 128, 4: 96, 3: 64, 2: 40}
-        zeros = {
-            stage: (torch.zeros(1, count, 4, 4), torch.zeros(1, count, 4, 4)) for stage, count in channels.items()
-        }
+        zeros = {stage: (torch.zeros(1, count, 4, 4), torch.zeros(1, count, 4, 4)) for stage, count in channels.items()}
         assert torch.equal(plain, network.decode(encoded, zeros))
         ones = {stage: (a, b + 1) for stage, (a, b) in zeros.items()}
         last = network.head[-1]
