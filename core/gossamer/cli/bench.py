@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_WIDTH = 150
+_WIDTH = 160
 """Columns of the table where nobody knows how wide the screen is (a file, a pipe)."""
 
 
@@ -103,7 +103,7 @@ def _table(found: Bench) -> Table:
 
     frames = f"median of {found.frames} frames" if found.frames > 1 else "1 frame"
     table = Table(title=f"Seconds a frame, {frames}", title_justify="left")
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=11)
     columns = ("size", "band", "read", "colour", "network", "merge", "write", "total", "p95", "frames/s")
     for title in (*columns, "network\nof time", "network\nreads", "solve s/\nunknown Mpx", "peak\nmemory"):
         table.add_column(title, justify="right", no_wrap=True)
