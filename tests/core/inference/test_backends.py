@@ -152,3 +152,71 @@ def test_the_same_bytes_with_one_thread_and_with_two(tiny_weights: Path) -> None
     trimap = np.full((1, 1, 256, 320), 0.5, np.float32)
     one, two = (open_backend(manifest, threads=count).infer(plate, trimap) for count in (1, 2))
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.fixture
+def untrained(tmp_path: Path) -> Path:
+    """Folder with the default network's weights as they are before training; no ONNX file."""
+    from gossamer.models.registry import create_model, model_entry
+    from gossamer.models.weights import save_weights
+
+    entry = model_entry("gossamer-s")
+    folder = tmp_path / "untrained"
+    manifest = Manifest(
+        name="untrained",
+        architecture="gossamer-s",
+        family=entry.family,
+        license="Apache-2.0",
+        parameters=0,
+        needs_trimap=True,
+        multiple_of=entry.multiple_of,
+        margin=entry.margin,
+        files={},
+    )
+    save_weights(create_model("gossamer-s"), folder, manifest)
+    return folder
+
+
+def test_torch_runs_a_network_by_its_safetensors_file(untrained: Path) -> None:
+    plate = np.random.default_rng(0).random((70, 90, 3), np.float32)
+    trimap = np.full((70, 90), 0.5, np.float32)
+    trimap[:, :30], trimap[:, -30:] = 0, 1
+    solver = create_solver(str(untrained), backend="torch", device="cpu", threads=1)
+    alpha = solver.solve(plate, trimap).alpha
+    assert np.array_equal(alpha[trimap != 0.5], trimap[trimap != 0.5])
+    assert alpha[trimap == 0.5].std() > 0
+    assert str(solver.effective["backend"]).startswith("torch ")
+    assert np.array_equal(create_solver(str(untrained), backend="torch", threads=1).solve(plate, trimap).alpha, alpha)
+
+
+def test_auto_falls_back_to_torch_where_there_is_no_onnx_file(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: False)
+    manifest = find_manifest(str(untrained))
+    opened = open_backend(manifest)
+    assert str(opened.effective["backend"]).startswith("torch")
+    assert opened.weights_sha256 == manifest.files["safetensors"].sha256
+
+
+def test_a_failing_torch_run_names_the_tile(untrained: Path) -> None:
+    opened = open_backend(find_manifest(str(untrained)), backend="torch", device="cpu")
+    with pytest.raises(ModelError, match="torch failed on a tile of 33x32 pixels"):
+        opened.infer(np.zeros((1, 3, 32, 33), np.float32), np.zeros((1, 1, 32, 33), np.float32))
+
+
+def test_torch_without_a_cuda_device_says_so(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match=r"torch .* finds no CUDA device\. Use --device cpu"):
+        create_solver(str(untrained), backend="torch", device="cuda")
+
+
+def test_a_cuda_device_is_tried_before_the_cpu_and_onnxruntime_before_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: True)
+    assert backends._candidates("auto", "auto", "auto") == [
+        ("onnxruntime", "cuda"),
+        ("torch", "cuda"),
+        ("onnxruntime", "cpu"),
+        ("torch", "cpu"),
+    ]
+    assert backends._candidates("torch", "auto", "fp16") == [("torch", "cuda")]
