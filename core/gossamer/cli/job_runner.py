@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gossamer.inference.report import FrameReport, RunReport
     from gossamer.inference.run import Progress
 
-__all__ = ["absolute", "choose_existing", "perform"]
+__all__ = ["absolute", "choose_existing", "perform", "say"]
 
 
 def absolute(text: str) -> str:
@@ -37,6 +37,17 @@ def choose_existing(skip_existing: bool, overwrite: bool) -> str | None:
     return "skip" if skip_existing else "overwrite" if overwrite else None
 
 
+def say(text: str) -> None:
+    """Print a line. A reader that goes away (``| head``) ends the talking and not the work."""
+    try:
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:  # a console that cannot show a file name still gets its line
+            print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def perform(job: Job, report_path: Path | None) -> None:
     """Do ``job`` with everything a person at the terminal or a farm's log wants to see.
 
@@ -51,7 +62,7 @@ def perform(job: Job, report_path: Path | None) -> None:
         raise SettingError(f"There is no folder {report_path.parent} for the report.")
     plan = prepare(job)
     for label, text in plan.describe():
-        print(f"{label:8} {text}", flush=True)
+        say(f"{label:8} {text}")
     report = start_report(plan)
     try:
         with _stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
@@ -64,7 +75,7 @@ def perform(job: Job, report_path: Path | None) -> None:
         if report_path is not None:
             write_report(report, report_path)
     rate = f", {len(report.frames) / report.seconds:.2f} frames/s" if report.frames and report.seconds else ""
-    print(f"{'done':8} {len(report.frames)} frames in {report.seconds:.1f} s{rate}")
+    say(f"{'done':8} {len(report.frames)} frames in {report.seconds:.1f} s{rate}")
 
 
 def _left(report: RunReport) -> str:
@@ -159,13 +170,12 @@ class _PlainLines:
         if finished is None:
             return
         for remark in self.remarks.new(finished):
-            print(remark)
+            say(remark)
         rate = progress.done / max(time.monotonic() - self.started, 1e-6)
         left = (progress.total - progress.done) / rate
         unknown = finished.effective.get("unknown_part")
         share = "" if unknown is None else f", {unknown:.1%} unknown"
-        print(
+        say(
             f"frame {finished.frame}: {finished.seconds['solve']:.2f} s{share} "
-            f"({progress.done}/{progress.total}, {rate:.2f} frames/s, {left:.0f} s left)",
-            flush=True,
+            f"({progress.done}/{progress.total}, {rate:.2f} frames/s, {left:.0f} s left)"
         )

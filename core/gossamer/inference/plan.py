@@ -6,9 +6,11 @@ Everything that can be known to be wrong before the first frame is solved is fou
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from gossamer import __version__
@@ -168,7 +170,7 @@ def _open_sources(job: Job) -> tuple[Sources, list[str]]:
 
 def _wanted_frames(job: Job, plate: FrameSource) -> tuple[int, ...]:
     if not job.frames:
-        return plate.frames
+        return _without_gaps(plate)
     wanted = FrameRange.parse(job.frames).frames
     if plate.is_still and wanted != plate.frames:
         raise SequenceError(
@@ -176,6 +178,13 @@ def _wanted_frames(job: Job, plate: FrameSource) -> tuple[int, ...]:
             "to the same sequence. Leave out --frames."
         )
     return wanted
+
+
+def _without_gaps(plate: FrameSource) -> tuple[int, ...]:
+    """Every frame from the first to the last, at the step the numbers have: a hole is a missing frame, not a choice."""
+    frames = plate.frames
+    step = math.gcd(*(after - before for before, after in pairwise(frames)))
+    return tuple(range(frames[0], frames[-1] + 1, step)) if step else frames
 
 
 def _missing(sources: Sources, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:

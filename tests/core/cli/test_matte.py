@@ -261,3 +261,26 @@ def test_a_terminal_sees_a_progress_bar(make_shot: MakeShot, tiny_weights: Path,
     assert process.returncode == 0
     assert b"3/3" in said
     assert b"frames/s" in said
+
+
+def test_the_work_goes_on_when_the_reader_of_the_output_goes_away(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=tuple(range(1, 11)))
+    with subprocess.Popen(_command(folder, tiny_weights, tmp_path / "out"), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+    assert process.returncode == 0
+    assert len(names(tmp_path / "out")) == 10
+
+
+def test_a_console_that_cannot_show_a_name_still_gets_its_line(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot("Füße")
+    command = _command(folder, tiny_weights, tmp_path / "out")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "F\\xfc\\xdfe" in ended.stdout
+    assert len(names(tmp_path / "out")) == 3

@@ -166,6 +166,23 @@ def test_missing_frames_are_listed_before_anything_is_done(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("frames", "missing"), [((1, 2, 4), "3"), ((10, 12, 18), "14,16")])
+def test_a_hole_in_the_plate_is_a_missing_frame_even_without_a_frame_range(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, frames: tuple[int, ...], missing: str
+) -> None:
+    folder, _ = make_shot(frames=frames)
+    with pytest.raises(SequenceError, match=rf"frames are missing: {missing} \("):
+        run(job_for(folder, tiny_weights, tmp_path / "out"))
+    assert len(run(job_for(folder, tiny_weights, tmp_path / "out", missing="skip")).frames) == 3
+
+
+def test_every_second_frame_is_a_sequence_without_holes(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=(10, 12, 14))
+    assert [frame.frame for frame in run(job_for(folder, tiny_weights, tmp_path / "out")).frames] == [10, 12, 14]
+
+
 def test_missing_frames_can_be_left_out_and_are_reported(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
 ) -> None:
