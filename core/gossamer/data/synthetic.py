@@ -54,7 +54,7 @@ class SyntheticSettings:
     """Two elements over each other: alpha = 1 - (1 - a1)(1 - a2)."""
     similar_colors: float = 0.1
     """Foreground shifted towards the background's mean colour."""
-    linear_light: float = 0.25
+    linear_light: float = 0.4
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
     alpha_gamma: float = 0.1
     """LSA's change of alpha."""
