@@ -199,7 +199,7 @@ class GossamerS(nn.Module):
         return torch.where(trimap > 0.75, 1.0, torch.where(trimap < 0.25, 0.0, alpha))
 
 
-@register_model("gossamer-s", family="gossamer", needs_trimap=True, multiple_of=32, margin=64)
+@register_model("gossamer-s", family="gossamer", needs_trimap=True, multiple_of=32, margin=48)
 def gossamer_s() -> GossamerS:
     """The shipped default network."""
     return GossamerS()

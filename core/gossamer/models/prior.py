@@ -34,6 +34,8 @@ _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 4
 _EPS = 1e-5
+_SAME_COLOR = 1e-4
+"""Squared distance of two colours that counts as none."""
 
 
 class ColorPrior(NamedTuple):
@@ -137,46 +139,59 @@ def project_alpha(plate: Tensor, foreground: Tensor, background: Tensor) -> Tens
     """
     line = foreground - background
     length = (line * line).sum(1, keepdim=True)
-    return (((plate - background) * line).sum(1, keepdim=True) / (length + 1e-4)).clamp(0, 1)
+    return (((plate - background) * line).sum(1, keepdim=True) / (length + _SAME_COLOR)).clamp(0, 1)
 
 
 class _Pairs:
-    """Chooses, for every pixel, the best of the foreground/background pairs it is shown."""
+    """Chooses, for every pixel, the best of the foreground/background pairs it is shown.
+
+    A sample is N 5 h w: colour, row, column. Costs are computed plane by plane: sums over a channel axis of three are
+    what ONNX Runtime is slow at, and there are dozens of them.
+    """
 
     def __init__(self, plate: Tensor, position: Tensor, foregrounds: list[Tensor], backgrounds: list[Tensor]) -> None:
-        self._plate = plate
-        self._position = position
-        near_f = torch.stack([self._square_distance(sample) for sample in foregrounds]).amin(0).sqrt()
-        near_b = torch.stack([self._square_distance(sample) for sample in backgrounds]).amin(0).sqrt()
+        self._plate = torch.split(plate, 1, dim=1)
+        self._position = torch.split(position, 1, dim=1)
+        near_f = torch.stack([self._square_distance(_planes(sample)) for sample in foregrounds]).amin(0).sqrt()
+        near_b = torch.stack([self._square_distance(_planes(sample)) for sample in backgrounds]).amin(0).sqrt()
         self._expected = near_b / (near_f + near_b)
-        self.pair = torch.cat([foregrounds[0], backgrounds[0]], dim=1)
-        self.cost = self._cost(self.pair)
+        self.foreground, self.background = foregrounds[0], backgrounds[0]
+        self.cost = self._cost(self.foreground, self.background)
 
-    def _square_distance(self, sample: Tensor) -> Tensor:
-        offset = sample[:, 3:5] - self._position
-        return (offset * offset).sum(1, keepdim=True) + 1
+    def _square_distance(self, sample: tuple[Tensor, ...]) -> Tensor:
+        rows, columns = sample[3] - self._position[0], sample[4] - self._position[1]
+        return rows * rows + columns * columns + 1
 
-    def _cost(self, pair: Tensor) -> Tensor:
+    def _cost(self, foreground: Tensor, background: Tensor) -> Tensor:
         """Energy after Gastal and Oliveira, section 4, squared: colour residual, expected alpha, distances.
 
         Only its order counts, so factors that are the same for all pairs of a pixel are left out.
         """
-        foreground, background = pair[:, :3], pair[:, 5:8]
-        alpha = project_alpha(self._plate, foreground, background)
-        rest = self._plate - background - alpha * (foreground - background)
-        residual = (rest * rest).sum(1, keepdim=True) + 1e-3
+        f, b = _planes(foreground), _planes(background)
+        line = [f[c] - b[c] for c in range(3)]
+        offset = [self._plate[c] - b[c] for c in range(3)]
+        length = line[0] * line[0] + line[1] * line[1] + line[2] * line[2]
+        along = offset[0] * line[0] + offset[1] * line[1] + offset[2] * line[2]
+        alpha = (along / (length + _SAME_COLOR)).clamp(0, 1)
+        rest = [offset[c] - alpha * line[c] for c in range(3)]
+        residual = rest[0] * rest[0] + rest[1] * rest[1] + rest[2] * rest[2] + 1e-3
         surprise = self._expected + (1 - 2 * self._expected) * alpha + 0.05
         weight = residual * residual * residual * surprise * surprise
-        return weight * weight * self._square_distance(pair[:, :5]) * self._square_distance(pair[:, 5:])
+        return weight * weight * self._square_distance(f) * self._square_distance(b)
 
-    def offer(self, pair: Tensor, exists: Tensor | None = None) -> None:
-        """Keep ``pair`` (N 10 h w: foreground, its y and x, background, its y and x) where it is better."""
-        cost = self._cost(pair)
+    def offer(self, foreground: Tensor, background: Tensor, exists: Tensor | None = None) -> None:
+        """Keep the pair where it is better; ``exists`` (N 1 h w) is 0 where there is none."""
+        cost = self._cost(foreground, background)
         better = cost < self.cost
         if exists is not None:
             better = better & (exists > 0.5)
-        self.pair = torch.where(better, pair, self.pair)
+        self.foreground = torch.where(better, foreground, self.foreground)
+        self.background = torch.where(better, background, self.background)
         self.cost = torch.where(better, cost, self.cost)
+
+
+def _planes(sample: Tensor) -> tuple[Tensor, ...]:
+    return torch.split(sample, 1, dim=1)
 
 
 def _positions(like: Tensor) -> Tensor:
@@ -201,14 +216,15 @@ def _sample_colors(
     pairs = _Pairs(plate, position, foregrounds, backgrounds)
     for f in foregrounds:
         for b in backgrounds:
-            pairs.offer(torch.cat([f, b], dim=1))
+            pairs.offer(f, b)
     ones = torch.ones_like(known_f)
     for distance in _SHARING_DISTANCES:
         for dy, dx in _NEIGHBOURS:
-            pairs.offer(_shift(pairs.pair, dy * distance, dx * distance), _shift(ones, dy * distance, dx * distance))
+            moved = _shift(torch.cat([pairs.foreground, pairs.background, ones], dim=1), dy * distance, dx * distance)
+            pairs.offer(moved[:, :5], moved[:, 5:10], moved[:, 10:])
     return (
-        torch.where(known_f > 0, foreground, pairs.pair[:, :3]),
-        torch.where(known_b > 0, background, pairs.pair[:, 5:8]),
+        torch.where(known_f > 0, foreground, pairs.foreground[:, :3]),
+        torch.where(known_b > 0, background, pairs.background[:, :3]),
     )
 
 
