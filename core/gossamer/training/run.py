@@ -67,12 +67,14 @@ class Run:
         factor = one_cycle(step - 1, recipe.steps, warm_up=recipe.warm_up, final_rate=recipe.final_rate)
         for group in self._optimizer.param_groups:
             group["lr"] = recipe.learning_rate * factor
-        # For networks with dropout: what they draw depends on the step, not on how often the run was resumed.
-        torch.manual_seed((recipe.seed * 1_000_003 + step) * 1_009 + fabric.global_rank)
         self._buffers = [buffer.clone() for buffer in self._model.buffers()]
         finite = True
         for part in range(recipe.accumulate):
             self._batch = batch = Batch(*fabric.to_device(tuple(next(batches))))
+            # For networks with dropout: what they draw depends on the batch's number, not on how often the run was
+            # resumed. After the batch, because a loader that starts draws a number as well.
+            number = ((step - 1) * recipe.accumulate + part) * fabric.world_size + fabric.global_rank
+            torch.manual_seed((recipe.seed * 1_000_000_007 + number) % 2**63)
             with fabric.no_backward_sync(self._module, enabled=part < recipe.accumulate - 1):
                 losses = matting_losses(self._module(batch.plate, batch.trimap), batch, recipe.losses)
                 fabric.backward(losses["total"] / recipe.accumulate)

@@ -1,0 +1,70 @@
+"""What a run needs before its first step."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import torch
+from gossamer.errors import ModelError, SettingError
+from gossamer.training.preparation import make_fabric, make_generator, make_model, make_optimizer
+from gossamer.training.recipe import Recipe
+from gossamer.training.settings import TrainingSettings
+
+
+def test_the_first_weights_depend_on_the_seed_alone(make_recipe: Callable[..., Recipe]) -> None:
+    first = make_model(make_recipe()).state_dict()
+    torch.rand(5)
+    again, other = make_model(make_recipe()).state_dict(), make_model(make_recipe(seed=6)).state_dict()
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert not all(torch.equal(first[key], other[key]) for key in first)
+
+
+def test_weight_decay_spares_biases_and_normalisations(make_recipe: Callable[..., Recipe]) -> None:
+    decayed, plain = make_optimizer(make_model(make_recipe()), make_recipe()).param_groups
+    assert decayed["weight_decay"] > 0 == plain["weight_decay"]
+    assert {p.ndim for p in decayed["params"]} == {4}
+    assert {p.ndim for p in plain["params"]} == {1}
+
+
+def test_an_unknown_network_is_named(make_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(ModelError, match="Unknown network 'gossamer-x'"):
+        make_model(make_recipe(model="gossamer-x"))
+
+
+def test_a_network_that_takes_no_trimap_is_refused(make_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(SettingError, match="takes no trimap; this loop trains trimap networks"):
+        make_model(make_recipe(model="gfm-r34-tt"))
+
+
+def test_first_weights_that_are_not_there_are_named(make_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(ModelError, match="No weights named 'nowhere'"):
+        make_model(make_recipe(start_from="nowhere"))
+
+
+def test_weights_of_another_network_are_refused(make_recipe: Callable[..., Recipe]) -> None:
+    with pytest.raises(ModelError, match="does not fit the network"):
+        make_model(make_recipe(start_from="gossamer-s"))
+
+
+@pytest.mark.parametrize("data", [{"foto": ["x"]}, {"size": 128}])
+def test_a_setting_of_the_samples_that_cannot_be_is_named(
+    make_recipe: Callable[..., Recipe], data: dict[str, object]
+) -> None:
+    with pytest.raises(SettingError, match=f"Recipe 'test': data: .*{next(iter(data))}"):
+        make_generator(make_recipe(data=data))
+
+
+def test_more_cuda_devices_than_there_are_are_refused(
+    make_recipe: Callable[..., Recipe], make_settings: Callable[..., TrainingSettings]
+) -> None:
+    with pytest.raises(SettingError, match="1000 CUDA devices are asked for and"):
+        make_fabric(make_recipe(), make_settings(device="cuda", devices=1000))
+
+
+def test_freed_memory_is_kept_without_harm() -> None:
+    # In a process of its own: it changes the allocator for good.
+    code = (
+        "from gossamer.training.preparation import keep_freed_memory as k; k(); k(); import torch; torch.ones(1 << 24)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

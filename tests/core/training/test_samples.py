@@ -1,0 +1,79 @@
+"""Batches by number."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from gossamer.data.synthetic import Sample, SampleGenerator, SyntheticSettings
+from gossamer.errors import DataError
+from gossamer.training.samples import Batch, make_loader, read_batches
+
+
+@pytest.fixture
+def generator() -> SampleGenerator:
+    return SampleGenerator(SyntheticSettings(size=32, element_size=128, window=2), 3)
+
+
+def read(generator: SampleGenerator, **changes: int) -> list[Batch]:
+    values = {"batch": 2, "first": 0, "last": 3, "workers": 0, **changes}
+    return list(read_batches(make_loader(generator, **values)))
+
+
+def same(a: list[Batch], b: list[Batch]) -> bool:
+    return len(a) == len(b) and all(
+        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
+    )
+
+
+def test_shapes_and_values_are_what_a_network_takes(generator: SampleGenerator) -> None:
+    batch = read(generator, last=1)[0]
+    assert [tuple(tensor.shape) for tensor in batch] == [(2, c, 32, 32) for c in (3, 1, 1, 3, 3)]
+    assert all(tensor.dtype == torch.float32 for tensor in batch)
+    assert set(batch.trimap.flatten().tolist()) <= {0.0, 0.5, 1.0}
+    assert all(tensor.min() >= 0 and tensor.max() <= 1 for tensor in batch)
+
+
+def test_any_number_of_workers_gives_the_same_batches(generator: SampleGenerator) -> None:
+    expected = read(generator)
+    for workers in (1, 2):
+        assert same(read(generator, workers=workers), expected)
+
+
+def test_a_run_can_begin_at_any_batch(generator: SampleGenerator) -> None:
+    assert same(read(generator, first=2), read(generator)[2:])
+
+
+def test_two_processes_share_the_batches_of_one_twice_as_large(generator: SampleGenerator) -> None:
+    whole = read(generator, batch=4)
+    parts = [read(generator, rank=rank, ranks=2) for rank in range(2)]
+    joined = [Batch(*(torch.cat(pair) for pair in zip(*both, strict=True))) for both in zip(*parts, strict=True)]
+    assert same(joined, whole)
+
+
+def test_nothing_is_left_to_make_gives_no_batch(generator: SampleGenerator) -> None:
+    assert read(generator, first=3) == []
+
+
+class _Failing(SampleGenerator):
+    def sample(self, index: int) -> Sample:
+        if index >= 2:
+            raise DataError("picture 7 cannot be decoded")
+        return super().sample(index)
+
+
+class _Dying(SampleGenerator):
+    def sample(self, index: int) -> Sample:
+        os._exit(9)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_error_of_the_generator_arrives_as_it_is(workers: int) -> None:
+    with pytest.raises(DataError) as caught:
+        read(_Failing(SyntheticSettings(size=32, element_size=128, window=2), 3), workers=workers)
+    assert str(caught.value) == "picture 7 cannot be decoded"
+
+
+def test_a_worker_that_dies_is_an_error_not_a_wait(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="A process that makes samples ended"):
+        read(_Dying(SyntheticSettings(size=32), 3), workers=1)
