@@ -88,7 +88,7 @@ class Outputs:
         lossless = ("zip", "zips", "piz", "rle", "none")
         _require(
             self.compression in lossless,
-            f"Compression {self.compression!r} is lossy or unknown; a matte is written with one of {', '.join(lossless)}.",
+            f"Compression {self.compression!r} is lossy or unknown; mattes are written with {', '.join(lossless)}.",
         )
 
 

@@ -189,6 +189,12 @@ class GossamerS(nn.Module):
         difference: Tensor = self.head(torch.cat([encoded.full, x], dim=1))
         return encoded.full[:, 5:6].float() + difference.float()
 
+    def modulation_shapes(self) -> dict[int, tuple[int, int, int]]:
+        """C, h, w of the A and B of each stage: 8x8 for stage 5, twice as much for each stage up."""
+        return {
+            stage: (self.config.decoder[stage - 1], 1 << (8 - stage), 1 << (8 - stage)) for stage in self.decoder_stages
+        }
+
     def forward(self, plate: Tensor, trimap: Tensor) -> Tensor:
         """Raw alpha, N 1 H W float32; see :meth:`encode` for the inputs."""
         return self.decode(self.encode(plate, trimap))

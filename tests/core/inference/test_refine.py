@@ -258,9 +258,11 @@ def test_the_default_network_can_be_refined() -> None:
     config = GossamerSConfig(widths=(8, 8, 8, 8, 8), depths=(1, 1, 1, 1), decoder=(8, 8, 8, 8, 8), head=4)
     network = GossamerS(config).eval()
     assert isinstance(network, RefinableNetwork)
+    last = network.head[-1]
+    assert isinstance(last, nn.Conv2d)
     with torch.no_grad():
-        # A fresh network only passes the prior through; give its own answer a share that the decoder can move.
-        network.head[-1].weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(1))
+        # A fresh network only passes the prior through; let its decoder have something to add.
+        last.weight.normal_(0, 0.2, generator=torch.Generator().manual_seed(1))
     plate, trimap = scene(1, 64)
     result = refine(network, plate, trimap, RefineSettings(steps=4))
     assert result.losses[:, 0, 0].min() < result.losses[0, 0, 0]
