@@ -93,19 +93,26 @@ def check_onnx(path: Path, network: nn.Module, *, multiple_of: int, limit: float
     """Largest distance of alpha between the file (ONNX Runtime, CPU) and ``network`` (torch, float32).
 
     Raises:
-        ModelError: it is over ``limit``; the file is removed, so that nobody uses it.
+        ModelError: it is over ``limit``, or the file does not run; it is removed, so that nobody uses it.
     """
     try:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError('Checking ONNX needs onnxruntime: pip install "gossamer-matting[cpu]".') from error
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     network.eval()
     distances = []
-    for plate, trimap in _golden(multiple_of):
-        (found,) = session.run(["alpha"], {"plate": plate.numpy(), "trimap": trimap.numpy()})
-        expected = network.forward_matte(plate, trimap).numpy()  # type: ignore[operator]
-        distances.append(np.abs(found - expected).max())
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        for plate, trimap in _golden(multiple_of):
+            (found,) = session.run(["alpha"], {"plate": plate.numpy(), "trimap": trimap.numpy()})
+            expected = network.forward_matte(plate, trimap).numpy()  # type: ignore[operator]
+            distances.append(np.abs(found - expected).max())
+    except Exception as error:  # ONNX Runtime's errors share no base; whatever it is, the file is not to be used
+        path.unlink(missing_ok=True)
+        raise ModelError(
+            f"The ONNX file cannot be run as the network can, at a size other than the traced one: {error}. "
+            f"It was removed: {path}."
+        ) from error
     largest = float(np.max(distances))  # unlike max() it lets a NaN through, which is then over the limit
     if not largest <= limit:
         path.unlink()

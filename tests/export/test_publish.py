@@ -1,0 +1,163 @@
+"""From a run to weights with a manifest that vouches for them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import typer
+from gossamer.errors import DataError
+from gossamer.evaluation import evaluate, write_json
+from gossamer.inference.solver import create_solver
+from gossamer.models.registry import create_model
+from gossamer.models.weights import Manifest, find_manifest, load_weights
+from gossamer.training.checkpoint import load_checkpoint, save_checkpoint
+from gossamer_export import cli
+from gossamer_export.publish import publish
+from typer.testing import CliRunner
+
+MakeRun = Callable[..., Path]
+
+
+def write(run: Path, output: Path, **changes: Any) -> Manifest:
+    return publish(run, output, **{"sources": [], "evaluations": [], "device": "2 CPU cores", **changes})
+
+
+@pytest.fixture
+def measure(tmp_path: Path) -> Callable[..., Path]:
+    """``gossamer evaluate`` of weights on one picture, to a JSON file."""
+    alpha = np.broadcast_to(np.clip((np.arange(48) - 12) / 24, 0, 1), (32, 48))
+    plate = np.repeat(alpha[..., None], 3, axis=2)
+    for name, values in (
+        ("image", plate),
+        ("alpha", alpha),
+        ("trimap", np.where((alpha > 0) & (alpha < 1), 0.5, alpha)),
+    ):
+        (tmp_path / "hair" / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "hair" / name / "one.png"), np.rint(values * 255).astype(np.uint8))
+
+    def run(weights: Path, backend: str = "onnxruntime") -> Path:
+        path = tmp_path / f"{backend}.json"
+        solver = create_solver(str(weights), backend=backend, device="cpu", threads=1)
+        write_json(evaluate(tmp_path / "hair", {str(weights): solver}), path)
+        return path
+
+    return run
+
+
+def test_the_manifests_files_verify_and_hold_the_average(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    manifest = write(run, tmp_path / "mine", sources=["Meadows, part: two: CC0"])
+    found = find_manifest(str(tmp_path / "mine"))
+    assert found == manifest
+    assert (found.name, found.architecture, found.multiple_of, found.margin) == ("mine", "tiny", 32, 2)
+    assert {kind: found.file(kind).name for kind in found.files} == {
+        "onnx": "mine.onnx",
+        "safetensors": "mine.safetensors",
+    }
+    assert found.training["steps"] == 4
+    assert found.training["samples"] == 8
+    assert found.training["data"] == [{"name": "Meadows, part: two", "license": "CC0"}]
+    assert found.training["onnx_distance"] < 1e-4
+    model = create_model("tiny")
+    load_weights(model, found)
+    expected = load_checkpoint(run)["average"]["state"]
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "run"]
+
+
+def test_publishing_again_gives_the_same_files(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    assert write(run, tmp_path / "mine").files == write(run, tmp_path / "mine").files
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "torch"])
+def test_an_evaluation_of_these_weights_enters_the_manifest(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path, backend: str
+) -> None:
+    run = make_run()
+    write(run, tmp_path / "mine")
+    path = measure(tmp_path / "mine", backend)
+    metrics = write(run, tmp_path / "mine", evaluations=[path]).metrics
+    stored = json.loads(path.read_text(encoding="utf-8"))["mean"][str(tmp_path / "mine")]
+    assert metrics["hair trimap"]["mean"] == stored
+    assert metrics["hair trimap"]["pictures"] == 1
+
+
+def test_an_evaluation_of_other_weights_is_refused_and_nothing_changes(
+    make_run: MakeRun, measure: Callable[..., Path], tiny: torch.nn.Module, tmp_path: Path
+) -> None:
+    write(make_run(), tmp_path / "mine")
+    path = measure(tmp_path / "mine")
+    before = {entry.name: entry.read_bytes() for entry in (tmp_path / "mine").iterdir()}
+    torch.nn.init.constant_(tiny.body[3].bias, 0.3)  # type: ignore[index,union-attr]
+    with pytest.raises(DataError, match=r"onnxruntime\.json was measured with other weights: .*publish again"):
+        write(make_run(), tmp_path / "mine", evaluations=[path])
+    assert {entry.name: entry.read_bytes() for entry in (tmp_path / "mine").iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"folder": "a", "trimap": "b", "models": {"m": 3}}'])
+def test_a_file_that_is_no_evaluation_is_named(make_run: MakeRun, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "numbers.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"numbers\.json is not a result of `gossamer evaluate --json`"):
+        write(make_run(), tmp_path / "mine", evaluations=[path])
+
+
+def test_an_evaluation_that_is_not_there_is_named(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Cannot read the evaluation .*none\.json: No such file"):
+        write(make_run(), tmp_path / "mine", evaluations=[tmp_path / "none.json"])
+
+
+@pytest.mark.parametrize("source", ["Meadows", "Meadows:", ": CC0"])
+def test_a_source_without_its_licence_is_refused(make_run: MakeRun, tmp_path: Path, source: str) -> None:
+    with pytest.raises(DataError, match="give NAME: LICENCE"):
+        write(make_run(), tmp_path / "mine", sources=[source])
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_run_on_pictures_has_to_name_them(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(data={"photos": ("/somewhere/photos",)})
+    with pytest.raises(DataError, match=r"trained on pictures \(photos\): name each with --source"):
+        write(run, tmp_path / "mine")
+
+
+def test_folders_of_the_machine_are_not_published(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(data={"photos": ("/somewhere/photos",), "window": 5}, start_from="/somewhere/first")
+    manifest = write(run, tmp_path / "mine", sources=["Photos: CC0"])
+    assert manifest.training["recipe"]["data"] == {"window": 5}
+    assert "somewhere" not in (tmp_path / "mine" / "manifest.json").read_text(encoding="utf-8")
+
+
+def test_a_checkpoint_of_another_network_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    values = load_checkpoint(run)
+    values["average"]["state"] = {"other": torch.zeros(1)}
+    save_checkpoint(run, values)
+    with pytest.raises(DataError, match="does not fit the network 'tiny' of this version"):
+        write(run, tmp_path / "mine")
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="Cannot read the checkpoint"):
+        write(tmp_path, tmp_path / "mine")
+
+
+def test_an_output_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(DataError, match="Cannot write the weights to"):
+        write(make_run(), tmp_path / "file" / "mine")
+
+
+def test_the_command_tells_what_it_wrote(make_run: MakeRun, tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    cli.register(app)
+    result = CliRunner().invoke(app, ["publish", str(make_run()), "-o", str(tmp_path / "mine")])
+    assert result.exit_code == 0, result.output
+    assert "mine.onnx" in result.output
+    assert "ONNX against torch, largest distance of alpha:" in result.output
