@@ -58,8 +58,12 @@ def perform(job: Job, report_path: Path | None) -> None:
     from gossamer.inference.report import write_report
     from gossamer.inference.run import execute, start_report
 
-    if report_path is not None and not report_path.parent.is_dir():
-        raise SettingError(f"There is no folder {report_path.parent} for the report.")
+    if report_path is not None:
+        try:
+            # Reports often go where the mattes go, into a folder that this very job is to make.
+            report_path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingError(f"Cannot make the folder {report_path.parent} for the report: {error.strerror}.") from error
     plan = prepare(job)
     for label, text in plan.describe():
         say(f"{label:8} {text}")

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from gossamer.data.elements import fill_outside
 from gossamer.errors import DataError, MissingDependencyError
 
-__all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "read_picture"]
+__all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "picture_folders", "read_picture"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """Pictures directly in a folder, sorted by name.
+    """Pictures directly in a folder, sorted by name; see :func:`picture_folders` for folders of folders.
 
     Raises:
         DataError: the folder is missing or holds no picture.
@@ -54,12 +54,20 @@ def read_picture(path: Path, *, longest: int, channels: int = 3) -> NDArray[np.u
     return np.asarray(pixels, np.uint8)
 
 
+def picture_folders(folder: Path) -> list[Path]:
+    """The folder itself, or, where it holds no picture but its sub-folders do, these, sorted."""
+    if not folder.is_dir() or any(path.suffix.lower() in _SUFFIXES for path in folder.iterdir()):
+        return [folder]
+    below = sorted({path.parent for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES})
+    return below or [folder]
+
+
 class PhotoLibrary:
     """Photographs of several folders, decoded on first use and kept (about 2 MB each)."""
 
     def __init__(self, folders: Iterable[str], *, longest: int = 1024) -> None:
         """Args: folders: each is drawn from with equal chance. longest: side to which pictures are reduced."""
-        self._paths = [list_pictures(Path(folder)) for folder in folders]
+        self._paths = [list_pictures(path) for folder in folders for path in picture_folders(Path(folder))]
         self._longest = longest
         self._decoded: dict[Path, NDArray[np.uint8]] = {}
 

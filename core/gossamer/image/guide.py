@@ -104,8 +104,14 @@ def fit_to_plate(
         H x W over the plate's data window, and notes.
 
     Raises:
-        TrimapError: neither size fits.
+        TrimapError: neither size fits, or plate and guide are stored in different orientations.
     """
+    if plate.metadata.get("Orientation", 1) != guide.metadata.get("Orientation", 1):
+        # Orientation is passed on, not applied: the guide would lie upside down or mirrored, at the right size.
+        raise TrimapError(
+            f"The plate's file is stored rotated (Orientation {plate.metadata.get('Orientation', 1)}), {label} is not "
+            f"(Orientation {guide.metadata.get('Orientation', 1)}). Save both upright, for instance as PNG or EXR."
+        )
     data, display = plate.data_window, plate.display_window
     own, frame = guide.data_window, guide.display_window
     if (frame.width, frame.height) != (display.width, display.height):

@@ -117,7 +117,7 @@ def test_run_continues_with_skip_existing(
         (["--device", "cpu", "--precision", "fp16"], 2, "--precision fp16 is for CUDA devices"),
         (["--backend", "tensorrt"], 6, "--backend tensorrt"),
         (["--skip-existing", "--overwrite"], 2, "exclude each other"),
-        (["--report", "no/such/report.json"], 2, "There is no folder no/such for the report"),
+        (["--report", "/dev/null/report.json"], 2, "Cannot make the folder /dev/null for the report"),
         (["--trimap", "no.exr"], 4, "There is no file"),
         (["--output-channels", "everything"], 2, "everything"),
     ],

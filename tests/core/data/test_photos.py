@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, read_picture
+from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, picture_folders, read_picture
 from gossamer.data.pool import ELEMENT_KINDS, ElementPool
 from gossamer.errors import DataError, MissingDependencyError
 
@@ -25,6 +25,12 @@ def write_pair(root: Path, *, alpha_size: tuple[int, int] = (60, 80)) -> None:
 
 def pool(cutouts: CutoutLibrary, share: float, *, cache_bytes: int = 10_000_000) -> ElementPool:
     return ElementPool(seed=1, size=128, cutouts=cutouts, cutout_share=share, cache_bytes=cache_bytes)
+
+
+def test_a_folder_of_folders_stands_for_those_that_hold_pictures(tmp_path: Path) -> None:
+    write_pair(tmp_path / "set")
+    assert picture_folders(tmp_path) == [tmp_path / "set" / "alpha", tmp_path / "set" / "image"]
+    assert picture_folders(tmp_path / "set" / "image") == [tmp_path / "set" / "image"]
 
 
 def test_a_folder_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:

@@ -323,3 +323,12 @@ def test_making_a_trimap_never_changes_the_guide(picture: Callable[..., Image]) 
     before = guide.pixels.copy()
     make_trimap(_plate(), trimap=guide, core=guide, garbage=guide)
     assert np.array_equal(guide.pixels, before)
+
+
+def test_a_guide_stored_in_another_orientation_is_refused() -> None:
+    plate = replace(_plate(4, 4), metadata={"Orientation": 3})
+    trimap = _image(np.full((4, 4), 0.5))
+    with pytest.raises(TrimapError, match=r"stored rotated \(Orientation 3\), the trimap is not"):
+        make_trimap(plate, trimap=trimap)
+    turned = replace(trimap, metadata={"Orientation": 3})
+    assert make_trimap(plate, trimap=turned).trimap.shape == (4, 4)
