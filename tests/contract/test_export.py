@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from gossamer.models.convert import fit_state
 from gossamer.models.registry import create_model, model_entry
 from gossamer_export.onnx import check_onnx, write_onnx

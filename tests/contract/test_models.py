@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from gossamer.models.registry import ModelEntry, create_model, list_models, model_entry
 from torch import Tensor, nn
+
+from gossamer.models.registry import ModelEntry, create_model, list_models, model_entry
 
 SLOW = ("gfm-r101", "gfm-r34-2b", "vitmatte-b", "gfm-r34-rim", "gfm-d121-ft", "gfm-d121-bt")
 """Beginnings of names. The first three have 97 to 497 million parameters: building one takes longer than its tests. Of

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import write_image
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256, write_manifest
-from onnx import TensorProto, helper, numpy_helper
 
 TINY_RADIUS = 12
 """Pixels around a pixel that the tiny network sees: two 3x3 convolutions, one of them at a quarter of the size."""

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from gossamer.models import registry
 from gossamer.models.registry import ModelEntry
 from gossamer.training.averaging import WeightAverage
 from gossamer.training.checkpoint import save_checkpoint
 from gossamer.training.recipe import Recipe
-from torch import Tensor, nn
 
 
 class Tiny(nn.Module):

@@ -6,9 +6,10 @@ from pathlib import Path
 import onnxruntime
 import pytest
 import torch
+from torch import Tensor, nn
+
 from gossamer.errors import MissingDependencyError, ModelError
 from gossamer_export.onnx import check_onnx, write_onnx
-from torch import Tensor, nn
 
 
 def test_a_written_file_answers_as_the_network(tiny: nn.Module, tmp_path: Path) -> None:

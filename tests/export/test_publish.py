@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 import typer
+from typer.testing import CliRunner
+
 from gossamer.errors import DataError
 from gossamer.evaluation import evaluate, write_json
 from gossamer.inference.solver import create_solver
@@ -18,7 +20,6 @@ from gossamer.models.weights import Manifest, find_manifest, load_weights
 from gossamer.training.checkpoint import load_checkpoint, save_checkpoint
 from gossamer_export import cli
 from gossamer_export.publish import publish
-from typer.testing import CliRunner
 
 MakeRun = Callable[..., Path]
 

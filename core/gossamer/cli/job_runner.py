@@ -63,7 +63,9 @@ def perform(job: Job, report_path: Path | None) -> None:
             # Reports often go where the mattes go, into a folder that this very job is to make.
             report_path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingError(f"Cannot make the folder {report_path.parent} for the report: {error.strerror}.") from error
+            raise SettingError(
+                f"Cannot make the folder {report_path.parent} for the report: {error.strerror}."
+            ) from error
     plan = prepare(job)
     for label, text in plan.describe():
         say(f"{label:8} {text}")

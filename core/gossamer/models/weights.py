@@ -173,7 +173,7 @@ def save_weights(
     manifest is to vouch for as well.
     """
     try:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ImportError as error:
         raise MissingDependencyError(
             'Saving weights needs safetensors: pip install "gossamer-matting[torch]".'
@@ -182,7 +182,8 @@ def save_weights(
     path = folder / f"{manifest.name}.safetensors"
     temporary = path.with_name(f".{path.name}.tmp")
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    save_file(state, temporary)
+    # Not the library's own save_file: it makes files that only their owner may read.
+    temporary.write_bytes(save(state))
     temporary.replace(path)
     paths = {"safetensors": path, **(extra_files or {})}
     files = {

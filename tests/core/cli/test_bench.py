@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import bench
 from gossamer.errors import ModelError, SettingError
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import doctor
 from gossamer.evaluation import doctor as examination
 from gossamer.evaluation.doctor import Finding
-from typer.testing import CliRunner, Result
 
 WELL = Finding("models", "gossamer-s on cpu", "ok", "solved a small picture", is_needed=True)
 ABSENT = Finding("optional", "PyAV", "absent", "not installed", 'pip install "gossamer-matting[movie]"')

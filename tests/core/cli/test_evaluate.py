@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import evaluate
 from gossamer.errors import DataError, ModelError, SettingError
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import typer
+
 from gossamer import __version__, cli
 from gossamer.cli import commands
 from gossamer.errors import CancelledError, DataError, GossamerError, SettingError

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.cli import main
 from gossamer.config import load_job
 
@@ -163,6 +164,7 @@ def test_broken_pixels_and_odd_trimaps_are_told_once(
     call: Call, make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import numpy as np
+
     from gossamer.image.image import Image
     from gossamer.image.io import write_image
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import models
 from gossamer.models import weights
 from gossamer.models.registry import list_models
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture

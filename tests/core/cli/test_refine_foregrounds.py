@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import refine_foregrounds
 from gossamer.errors import SettingError
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner, Result
+
 from gossamer.cli import train
 from gossamer.errors import CancelledError, SettingError
 from gossamer.training import loop
 from gossamer.training.checkpoint import load_checkpoint
-from typer.testing import CliRunner, Result
 
 RECIPE = """
 name = "small"

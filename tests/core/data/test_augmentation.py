@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gossamer.data.augmentation import alpha_gamma, augment_color, invert_color, mix_with_color, permute_channels
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.calibration import (
     Crop,
     comparison_table,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.dataset_files import Item, MattingSet, load_item, read_color
 from gossamer.data.datasets import (
     Split,

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.denoising import denoise, denoise_files, estimate_noise
 from gossamer.errors import DataError, SettingError
 from gossamer.image.image import FloatArray

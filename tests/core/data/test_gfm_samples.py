@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from gossamer.data.gfm_samples import GfmCrop, crop_gfm_sample
 from gossamer.data.rssn import Composition
 from gossamer.errors import SettingError

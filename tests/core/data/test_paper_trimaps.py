@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.dataset_files import Item
 from gossamer.data.paper_trimaps import (
     EllipseErosion,

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, picture_folders, read_picture
 from gossamer.data.pool import ELEMENT_KINDS, ElementPool
 from gossamer.errors import DataError, MissingDependencyError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gossamer.data.camera import compress_jpeg, random_tone, record
 from gossamer.data.colors import crop_photo, match_mean, paint, random_background, to_encoded, to_linear
 from gossamer.data.photos import PhotoLibrary

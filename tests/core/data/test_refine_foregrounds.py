@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gossamer.data import derived_files
 from gossamer.data.derived_files import require_own_folder
 from gossamer.data.refine_foregrounds import (
@@ -21,7 +23,6 @@ from gossamer.data.refine_foregrounds import (
 )
 from gossamer.errors import DataError, MissingDependencyError, SettingError
 from gossamer.image.image import FloatArray
-from numpy.typing import NDArray
 
 PARITY = Path(__file__).parents[2] / "data" / "parity" / "ops_lsa_foreground"
 ONE_GREY_LEVEL = 1.0

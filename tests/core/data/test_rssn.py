@@ -11,6 +11,7 @@ from typing import Any, cast
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.dataset_files import Item, MattingSet
 from gossamer.data.rssn import RssnSettings, compose_rssn, draw_layers, estimate_layers
 from gossamer.errors import DataError, MissingDependencyError, SettingError

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gossamer
 import numpy as np
 import pytest
+
+import gossamer
 from gossamer.data.sample_shot import FIRST_FRAME, FRAME_COUNT, HEIGHT, WIDTH, SampleFrame, render_frame
 from gossamer.image.io import read_image
 

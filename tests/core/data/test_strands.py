@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.elements import Element, fill_outside, from_fields, from_strand_canvas, motion_kernel
 from gossamer.data.strands import SUPERSAMPLING, StrandStyle, Tuft, draw_strands, drawn_width, grow_strands
 from gossamer.image.image import FloatArray

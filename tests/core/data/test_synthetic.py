@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.synthetic import Sample, SampleGenerator, SyntheticSettings, composite, contact_sheet
 from gossamer.data.trimaps import BACKGROUND, FOREGROUND, UNKNOWN
 from gossamer.errors import DataError, SettingError

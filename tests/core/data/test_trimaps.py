@@ -3,6 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.data.trimaps import BACKGROUND, FOREGROUND, UNKNOWN, disc_trimap, lsa_trimap, random_trimap, sloppy_trimap
 from gossamer.image.image import FloatArray
 

@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from gossamer.image.image import FloatArray
 from gossamer.inference.solver import Cancelled, Solution
 

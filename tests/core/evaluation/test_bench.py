@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gossamer.config import Job, Outputs, save_job
 from gossamer.errors import ModelError, SettingError
 from gossamer.evaluation import bench_child

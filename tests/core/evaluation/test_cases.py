@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gossamer.errors import DataError
 from gossamer.evaluation.cases import find_cases, load_case
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from gossamer.evaluation import comparison_sheet, hardest_windows
 from gossamer.image.image import Window
 

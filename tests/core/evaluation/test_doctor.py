@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+
 from gossamer.evaluation import doctor
 from gossamer.evaluation.doctor import Finding, base_job_works, examine
 

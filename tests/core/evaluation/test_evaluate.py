@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gossamer.errors import CancelledError, DataError, ModelError, SettingError, TrimapError
 from gossamer.evaluation import evaluate
 from gossamer.evaluation.evaluate import SolvedCase

@@ -1,6 +1,7 @@
 """Colours that a reader of the report relies on."""
 
 import numpy as np
+
 from gossamer.evaluation.pictures import cutout, error_map, grey, paint_text, shrink, to_bytes, trimap_overlay
 
 

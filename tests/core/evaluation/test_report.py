@@ -11,10 +11,11 @@ from urllib.parse import unquote
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gossamer.errors import SettingError
 from gossamer.evaluation import Report, evaluate
 from gossamer.evaluation.report import SPOT
-from numpy.typing import NDArray
 
 MakeFolder = Callable[..., Path]
 Fake = Callable[..., Any]

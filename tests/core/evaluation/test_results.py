@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from gossamer.errors import SettingError
 from gossamer.evaluation import METRIC_NAMES, Evaluation, PictureScores, Scores, write_csv, write_json
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gossamer.image.image import Image
 from gossamer.image.io import write_image
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from gossamer.image.alpha import over, premultiply, unpremultiply
-from gossamer.image.image import FloatArray
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from gossamer.image.alpha import over, premultiply, unpremultiply
+from gossamer.image.image import FloatArray
 
 colors = hnp.arrays(np.float32, (3, 4, 3), elements=st.floats(-100, 100, width=32))
 alphas = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PyOpenColorIO as ocio  # noqa: N813
 import pytest
+
 from gossamer.errors import ColorError
 from gossamer.image import color
 from gossamer.image.color import (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gossamer.errors import ImageReadError, SettingError
 from gossamer.image.color import SRGB, to_scene_linear
 from gossamer.image.comp import BACKDROPS, comp_preview, rgb_pixels

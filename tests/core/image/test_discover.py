@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from gossamer.errors import ImageReadError, SequenceError
 from gossamer.image.frames import FrameRange
 from gossamer.image.sequence import FrameSource, ImageSequence, open_source

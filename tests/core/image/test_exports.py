@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-import gossamer.image
 import pytest
+
+import gossamer.image
 
 MODULES = sorted(info.name for info in pkgutil.iter_modules(gossamer.image.__path__))
 

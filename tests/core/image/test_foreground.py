@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gossamer.image.foreground import estimate_foreground, residual
 from gossamer.image.image import FloatArray
 

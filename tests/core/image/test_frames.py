@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from gossamer.errors import SettingError
-from gossamer.image.frames import FrameRange
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gossamer.errors import SettingError
+from gossamer.image.frames import FrameRange
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gossamer.errors import ImageReadError
 from gossamer.image.header import Metadata, alpha_channel, common_type, picture_channels, rgb_channels
 

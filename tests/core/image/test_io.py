@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import OpenImageIO as oiio  # noqa: N813
 import pytest
+
 from gossamer.errors import ImageReadError, ImageWriteError
 from gossamer.image.image import Image, Window
 from gossamer.image.io import (

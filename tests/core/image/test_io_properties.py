@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from gossamer.image.image import Image, Window
-from gossamer.image.io import read_image, write_image
-from gossamer.image.writing import float_to_half
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from gossamer.image.image import Image, Window
+from gossamer.image.io import read_image, write_image
+from gossamer.image.writing import float_to_half
 
 sizes = st.integers(1, 17)
 names = st.lists(

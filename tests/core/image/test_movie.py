@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
 from gossamer.errors import ImageReadError, MissingDependencyError, SequenceError
 from gossamer.image.movie import MovieSource
 from gossamer.image.sequence import FrameSource, open_source, output_path

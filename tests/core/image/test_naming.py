@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from gossamer.errors import SequenceError
 from gossamer.image.frames import FrameRange
 from gossamer.image.sequence import FrameSource, match_guide, missing_frames, open_source, output_path

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gossamer.config import Band
 from gossamer.errors import TrimapError
 from gossamer.image.image import FloatArray, Image, Window
@@ -21,8 +24,6 @@ from gossamer.image.trimap import (
     trimap_from_mask,
     trimap_from_mattes,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def _image(values: object, channels: tuple[str, ...] = ("R",)) -> Image:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gossamer.errors import ImageWriteError
 from gossamer.image.image import Image
 from gossamer.image.io import read_image, write_image

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+
 from gossamer.errors import MissingDependencyError, ModelError, SettingError
 from gossamer.inference import backends
 from gossamer.inference.backends import open_backend

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from gossamer.errors import CancelledError, MissingDependencyError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray
 from gossamer.inference import classical

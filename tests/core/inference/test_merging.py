@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from gossamer.image.image import Window
 from gossamer.inference.merging import TileMerger, read_window
 from gossamer.inference.tiling import FEATHER, plan_tiles

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gossamer.config import Job, Outputs
 from gossamer.errors import SettingError
 from gossamer.image.image import Image

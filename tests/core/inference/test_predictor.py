@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.inference.backends import open_backend

@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.inference.backends import Backend
 from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, RefiningBackend, refine
 from gossamer.models.gossamer_s import GossamerS, GossamerSConfig
 from gossamer.models.lsa import Lsa, LsaFeatures
-from torch import Tensor, nn
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
 REFINED_ABSOLUTE = 5e-4

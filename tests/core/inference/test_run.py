@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gossamer.config import Band, Job, Outputs
 from gossamer.errors import (
     CancelledError,

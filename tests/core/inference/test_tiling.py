@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gossamer.image.image import FloatArray, Window
-from gossamer.inference.tiling import MAX_WINDOW_AREA, Tile, plan_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from gossamer.image.image import FloatArray, Window
+from gossamer.inference.tiling import MAX_WINDOW_AREA, Tile, plan_tiles
 
 
 def holds(outer: Window, inner: Window) -> bool:

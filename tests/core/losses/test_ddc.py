@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from gossamer.errors import SettingError
 from gossamer.losses import ddc
 from gossamer.losses.ddc import DdcLoss, Padding, ddc_loss
-from torch import Tensor
 
 UPSTREAM_FACTOR = 10
 """The published code's weight of the loss is part of the recorded value."""

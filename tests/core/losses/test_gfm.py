@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 import torch
+from torch import Tensor
+
 from gossamer.errors import SettingError
 from gossamer.losses import (
     CrossEntropy,
@@ -29,7 +31,6 @@ from gossamer.losses import (
     whole_alpha_loss,
 )
 from gossamer.models.gfm import GfmOutput, GfmRimOutput
-from torch import Tensor
 
 Record = Callable[[str], Any]
 SIDE = 32

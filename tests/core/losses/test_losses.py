@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from gossamer import losses
 from gossamer.errors import SettingError
 from gossamer.losses import (
@@ -24,7 +26,6 @@ from gossamer.losses import (
     multiscale_loss,
     unknown_l1_loss,
 )
-from torch import Tensor, nn
 
 SIDE = 64
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
 from gossamer.losses import (
     composition_loss,
     gfm_laplacian_loss,

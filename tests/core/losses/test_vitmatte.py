@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
+
 from gossamer.losses import (
     ViTMatteLoss,
     gradient_penalty,
@@ -11,7 +13,6 @@ from gossamer.losses import (
     unknown_l1_loss,
     vitmatte_loss,
 )
-from torch import Tensor
 
 
 def planes() -> tuple[Tensor, Tensor, Tensor]:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from gossamer.errors import DataError, SettingError
 from gossamer.metrics import Variant, connectivity_error, dtssd, gradient_error, mad, mse, sad
-from numpy.typing import NDArray
 
 Plane = NDArray[np.float64]
 

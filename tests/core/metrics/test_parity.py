@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gossamer.metrics import Region, Variant, connectivity_error, gradient_error, mad, mse, sad
 from numpy.typing import NDArray
+
+from gossamer.metrics import Region, Variant, connectivity_error, gradient_error, mad, mse, sad
 
 FIXTURE = Path(__file__).parents[2] / "data" / "parity" / "ops_metrics"
 METRICS = {"sad": sad, "mse": mse, "mad": mad, "grad": gradient_error, "conn": connectivity_error}

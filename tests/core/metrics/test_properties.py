@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gossamer import metrics
-from gossamer.metrics import REGIONS, Region, connectivity_error, gradient_error, mad, mse, sad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from gossamer import metrics
+from gossamer.metrics import REGIONS, Region, connectivity_error, gradient_error, mad, mse, sad
 
 ALL = [sad, mse, mad, gradient_error, connectivity_error]
 Plane = NDArray[np.float64]

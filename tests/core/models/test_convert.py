@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import torch
 import typer
+from safetensors.torch import save_file
+from torch import Tensor
+from typer.testing import CliRunner
+
 from gossamer.cli import convert as command
 from gossamer.errors import GossamerError, MissingDependencyError, ModelError, SettingError
 from gossamer.models.convert import convert_checkpoint, fit_state, fitting_architectures, read_checkpoint
 from gossamer.models.registry import create_model
 from gossamer.models.weights import find_manifest, load_weights
-from safetensors.torch import save_file
-from torch import Tensor
-from typer.testing import CliRunner
 
 State = dict[str, Tensor]
 Folder = Callable[[str], Any]

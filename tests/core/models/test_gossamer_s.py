@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from gossamer.models.gossamer_s import GossamerS
 from gossamer.models.prior import color_prior
 

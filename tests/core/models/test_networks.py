@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from gossamer.errors import ModelError
 from gossamer.models.gfm import (
     Gfm,
@@ -17,7 +19,6 @@ from gossamer.models.gfm import (
 from gossamer.models.lsa import BORDER, Lsa, compat_pad
 from gossamer.models.registry import create_model
 from gossamer.models.vitmatte import ViTMatte, ViTMatteConfig
-from torch import Tensor
 
 TINY = ViTMatteConfig(width=48, heads=2, depth=6)
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
 from gossamer.models.convention import pad_bottom_right
 from gossamer.models.convert import fit_state
 from gossamer.models.gfm import CLASSES, collaborative_matting
@@ -16,8 +19,6 @@ from gossamer.models.gfm_strategies import matte_hybrid, matte_resize
 from gossamer.models.lsa import Lsa
 from gossamer.models.registry import create_model
 from gossamer.models.vitmatte import ViTMatte
-from numpy.typing import NDArray
-from torch import Tensor, nn
 
 LIMIT = 5e-5
 MARGIN = 1e-4

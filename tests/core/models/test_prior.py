@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gossamer.models.prior import color_prior, diffuse_colors, nearest_colors, project_alpha
 from torch import Tensor
+
+from gossamer.models.prior import color_prior, diffuse_colors, nearest_colors, project_alpha
 
 
 def _soft_edge(size: int = 128, *, foreground: tuple[float, float, float], background: tuple[float, float, float]):  # type: ignore[no-untyped-def]

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from gossamer.errors import ModelError
 from gossamer.models.averaging import average_dihedral, average_scales, average_views
 from gossamer.models.gfm_strategies import matte_hybrid, matte_resize, reduced_size, resize_antialiased
 from gossamer.models.registry import create_model
-from torch import Tensor
 
 
 @pytest.fixture(scope="module", params=["gfm-r34-tt", "gfm-r34-ft", "gfm-r34-bt"])

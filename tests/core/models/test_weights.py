@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from gossamer.errors import ModelError
 from gossamer.models.weights import (
     Manifest,
@@ -17,7 +19,6 @@ from gossamer.models.weights import (
     read_manifest,
     save_weights,
 )
-from torch import nn
 
 
 def _network() -> nn.Module:

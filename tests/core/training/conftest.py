@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from gossamer.data.synthetic import Sample, SampleGenerator, SyntheticSettings
 from gossamer.models import registry
 from gossamer.models.registry import ModelEntry
 from gossamer.training import loop
 from gossamer.training.recipe import Recipe
 from gossamer.training.settings import TrainingSettings
-from torch import Tensor, nn
 
 SMALL: dict[str, Any] = {"element_size": 128, "window": 4}
 

@@ -1,8 +1,9 @@
 """The moving average of the weights."""
 
 import torch
-from gossamer.training.averaging import WeightAverage
 from torch import nn
+
+from gossamer.training.averaging import WeightAverage
 
 
 def constant(value: float) -> nn.BatchNorm2d:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from gossamer.errors import DataError
 from gossamer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 

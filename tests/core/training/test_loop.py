@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import pytest
 import torch
+
 from gossamer.errors import DataError, GossamerError, SettingError
 from gossamer.training import loop
 from gossamer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint

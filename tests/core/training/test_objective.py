@@ -1,10 +1,11 @@
 """What the default recipe minimises."""
 
 import torch
+from torch import Tensor
+
 from gossamer.training.objective import matting_losses
 from gossamer.training.recipe import LossWeights
 from gossamer.training.samples import Batch
-from torch import Tensor
 
 
 def make_batch() -> Batch:

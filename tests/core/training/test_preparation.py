@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+
 from gossamer.errors import ModelError, SettingError
 from gossamer.training.preparation import make_fabric, make_generator, make_model, make_optimizer
 from gossamer.training.recipe import Recipe

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.errors import SettingError
 from gossamer.training.recipe import LossWeights, Recipe, load_recipe, recipe_from_dict, shipped_recipes
 

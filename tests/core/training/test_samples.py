@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from gossamer.data.synthetic import Sample, SampleGenerator, SyntheticSettings
 from gossamer.errors import DataError
 from gossamer.training.samples import Batch, make_loader, read_batches

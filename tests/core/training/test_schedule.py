@@ -1,6 +1,7 @@
 """The learning rate over a run."""
 
 import pytest
+
 from gossamer.training.schedule import one_cycle
 
 

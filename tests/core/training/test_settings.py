@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer.errors import SettingError
 from gossamer.training.settings import TrainingSettings
 
