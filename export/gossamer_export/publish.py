@@ -14,7 +14,6 @@ from gossamer.models.registry import create_model, model_entry
 from gossamer.models.weights import MANIFEST_NAME, Manifest, read_manifest, save_weights, write_manifest
 from gossamer.training.checkpoint import load_checkpoint
 from gossamer.training.recipe import FOLDER_SETTINGS
-
 from gossamer_export.onnx import check_onnx, write_onnx
 
 __all__ = ["publish"]
