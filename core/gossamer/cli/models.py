@@ -5,21 +5,34 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from gossamer.models.weights import Manifest
 
 __all__ = ["register"]
 
 
-def _mean_line(metrics: dict[str, Any]) -> str:
-    lines = []
-    for name, values in metrics.items():
-        mean = values.get("mean", {}) if isinstance(values, dict) else {}
-        numbers = ", ".join(f"{key} {mean[key]:.4g}" for key in ("sad", "mse", "grad") if key in mean)
-        if numbers:
-            lines.append(f"{name}: {numbers}")
-    return "\n".join(lines)
+def _facts(manifest: Manifest) -> dict[str, list[str]]:
+    """What a person wants to know of a set of weights: label to lines."""
+    training = manifest.training
+    trained = []
+    if "samples" in training:
+        trained.append(f"{training['samples']:,} samples on {training.get('device') or 'an unnamed device'}")
+    data = [f"{entry['name']} ({entry['license']})" for entry in training.get("data", [])]
+    numbers = []
+    for name, values in manifest.metrics.items():
+        mean = values.get("mean", {})
+        shown = ", ".join(f"{key} {mean[key]:.4g}" for key in ("sad", "mse", "grad", "conn") if key in mean)
+        numbers.append(f"{name}, unknown region: {shown}")
+    return {
+        "files": [f"{kind} {entry.bytes / 1e6:.1f} MB" for kind, entry in manifest.files.items()],
+        "trained": trained,
+        "data": data,
+        "numbers": numbers,
+    }
 
 
 def models(
@@ -43,27 +56,17 @@ def models(
         print(json.dumps({"weights": shipped, "classical": list(CLASSICAL), "networks": networks}, indent=2))
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title="Weights that come with Gossamer")
-    for column in ("name", "licence", "parameters", "files", "trained on", "numbers (unknown region)"):
-        table.add_column(column)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print("[bold]Weights that come with Gossamer[/bold]")
     for manifest in manifests:
-        files = ", ".join(f"{kind} {entry.bytes / 1e6:.1f} MB" for kind, entry in manifest.files.items())
-        training = manifest.training
-        data = "; ".join(f"{entry['name']} ({entry['license']})" for entry in training.get("data", []))
-        samples = f"{training['samples']:,} samples: " if "samples" in training else ""
-        table.add_row(
-            manifest.name,
-            manifest.license,
-            f"{manifest.parameters / 1e6:.2f} M",
-            files,
-            samples + data,
-            _mean_line(dict(manifest.metrics)),
+        console.print(
+            f"\n[bold]{manifest.name}[/bold]  {manifest.license}, {manifest.parameters / 1e6:.2f} M parameters"
         )
-    console = Console()
-    console.print(table)
-    console.print(f"Reference solvers (extra `classical`): {', '.join(CLASSICAL)}")
+        for label, lines in _facts(manifest).items():
+            for number, line in enumerate(lines):
+                console.print(f"  {label if number == 0 else '':<12}{line}", markup=False)
+    console.print(f"\nReference solvers (extra `classical`): {', '.join(CLASSICAL)}", markup=False)
     if networks:
         console.print(
             "Networks without shipped weights: "

@@ -185,7 +185,6 @@ def _optional_packages() -> list[Finding]:
         package("safetensors", "safetensors", "weights for torch", "torch"),
         package("Lightning Fabric", "lightning_fabric", "training", "train"),
         package("ONNX", "onnx", "export", "export"),
-        package("ONNX Script", "onnxscript", "export", "export"),
     ]
 
 
