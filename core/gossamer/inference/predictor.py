@@ -37,6 +37,10 @@ def from_tensor(tensor: FloatArray) -> FloatArray:
     return picture
 
 
+MAX_PLANS = 4
+"""More frames than a job reads ahead."""
+
+
 class NetworkSolver:
     """Runs a network where the trimap is unknown and nowhere else.
 
@@ -53,10 +57,18 @@ class NetworkSolver:
         self.tile = tile
         self._manifest = manifest
         self._backend = backend
+        self._plans: dict[int, tuple[FloatArray, list[Tile]]] = {}
+        """Plans that :meth:`reads` made for trimaps that are still to be solved, by the arrays' identity."""
 
     def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
         """The windows of the tiles."""
-        return None if trimap is None else [tile.window for tile in self._tiles(trimap, origin)]
+        if trimap is None:
+            return None
+        tiles = self._tiles(trimap, origin)
+        while len(self._plans) >= MAX_PLANS:  # frames that were read and, after an error, never solved
+            self._plans.pop(next(iter(self._plans)), None)
+        self._plans[id(trimap)] = (trimap, tiles)
+        return [tile.window for tile in tiles]
 
     def _tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
         return plan_tiles(
@@ -86,7 +98,8 @@ class NetworkSolver:
         if trimap.shape != (height, width):
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
         unknown = is_unknown(trimap)
-        tiles = self._tiles(trimap, origin)
+        planned = self._plans.pop(id(trimap), None)
+        tiles = planned[1] if planned is not None else self._tiles(trimap, origin)
         spent: list[float] = []
         merged, mirrored = TileMerger(height, width), TileMerger(height, width)
         for done, tile in enumerate(tiles):

@@ -29,7 +29,8 @@ _AXES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
-_SHARING_DISTANCES = (1, 2, 4, 8)
+_SHARING_DISTANCES = (8, 3, 1)
+"""Far neighbours first: a good pair crosses the band in one step, and the near ones settle who keeps it."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 4
@@ -142,32 +143,39 @@ def project_alpha(plate: Tensor, foreground: Tensor, background: Tensor) -> Tens
     return (((plate - background) * line).sum(1, keepdim=True) / (length + _SAME_COLOR)).clamp(0, 1)
 
 
+_Sample = tuple[Tensor, ...]
+"""Red, green, blue, row and column of a candidate, each N 1 h w.
+
+Costs are computed plane by plane: sums over a channel axis of three are what ONNX Runtime is slow at.
+"""
+
+
+def _planes(x: Tensor) -> _Sample:
+    planes: _Sample = torch.split(x, 1, dim=1)
+    return planes
+
+
 class _Pairs:
-    """Chooses, for every pixel, the best of the foreground/background pairs it is shown.
+    """Chooses, for every pixel, the best of the foreground/background pairs it is shown."""
 
-    A sample is N 5 h w: colour, row, column. Costs are computed plane by plane: sums over a channel axis of three are
-    what ONNX Runtime is slow at, and there are dozens of them.
-    """
-
-    def __init__(self, plate: Tensor, position: Tensor, foregrounds: list[Tensor], backgrounds: list[Tensor]) -> None:
-        self._plate = torch.split(plate, 1, dim=1)
-        self._position = torch.split(position, 1, dim=1)
-        near_f = torch.stack([self._square_distance(_planes(sample)) for sample in foregrounds]).amin(0).sqrt()
-        near_b = torch.stack([self._square_distance(_planes(sample)) for sample in backgrounds]).amin(0).sqrt()
+    def __init__(self, plate: Tensor, position: Tensor, foregrounds: list[_Sample], backgrounds: list[_Sample]) -> None:
+        self._plate = _planes(plate)
+        self._position = _planes(position)
+        near_f = torch.stack([self._square_distance(sample) for sample in foregrounds]).amin(0).sqrt()
+        near_b = torch.stack([self._square_distance(sample) for sample in backgrounds]).amin(0).sqrt()
         self._expected = near_b / (near_f + near_b)
         self.foreground, self.background = foregrounds[0], backgrounds[0]
         self.cost = self._cost(self.foreground, self.background)
 
-    def _square_distance(self, sample: tuple[Tensor, ...]) -> Tensor:
+    def _square_distance(self, sample: _Sample) -> Tensor:
         rows, columns = sample[3] - self._position[0], sample[4] - self._position[1]
         return rows * rows + columns * columns + 1
 
-    def _cost(self, foreground: Tensor, background: Tensor) -> Tensor:
+    def _cost(self, f: _Sample, b: _Sample) -> Tensor:
         """Energy after Gastal and Oliveira, section 4, squared: colour residual, expected alpha, distances.
 
         Only its order counts, so factors that are the same for all pairs of a pixel are left out.
         """
-        f, b = _planes(foreground), _planes(background)
         line = [f[c] - b[c] for c in range(3)]
         offset = [self._plate[c] - b[c] for c in range(3)]
         length = line[0] * line[0] + line[1] * line[1] + line[2] * line[2]
@@ -179,19 +187,19 @@ class _Pairs:
         weight = residual * residual * residual * surprise * surprise
         return weight * weight * self._square_distance(f) * self._square_distance(b)
 
-    def offer(self, foreground: Tensor, background: Tensor, exists: Tensor | None = None) -> None:
+    def offer(self, foreground: _Sample, background: _Sample, exists: Tensor | None = None) -> None:
         """Keep the pair where it is better; ``exists`` (N 1 h w) is 0 where there is none."""
         cost = self._cost(foreground, background)
         better = cost < self.cost
         if exists is not None:
             better = better & (exists > 0.5)
-        self.foreground = torch.where(better, foreground, self.foreground)
-        self.background = torch.where(better, background, self.background)
+        self.foreground = tuple(
+            torch.where(better, new, old) for new, old in zip(foreground, self.foreground, strict=True)
+        )
+        self.background = tuple(
+            torch.where(better, new, old) for new, old in zip(background, self.background, strict=True)
+        )
         self.cost = torch.where(better, cost, self.cost)
-
-
-def _planes(sample: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(sample, 1, dim=1)
 
 
 def _positions(like: Tensor) -> Tensor:
@@ -206,11 +214,12 @@ def _sample_colors(
     """The chosen foreground and background of every pixel, each N 3 h w; known pixels keep their own."""
     position = _positions(plate)
 
-    def candidates(color: Tensor, known: Tensor) -> list[Tensor]:
+    def candidates(color: Tensor, known: Tensor) -> list[_Sample]:
         located = torch.cat([color, position], dim=1)
         diffused = diffuse_colors(located, known)
         found = [nearest_colors(located, known, dy, dx) for dy, dx in _AXES]
-        return [diffused, *(torch.where(state[:, 5:] > 0.5, state[:, :5], diffused) for state in found)]
+        samples = [diffused, *(torch.where(state[:, 5:] > 0.5, state[:, :5], diffused) for state in found)]
+        return [_planes(sample) for sample in samples]
 
     foregrounds, backgrounds = candidates(foreground, known_f), candidates(background, known_b)
     pairs = _Pairs(plate, position, foregrounds, backgrounds)
@@ -220,11 +229,12 @@ def _sample_colors(
     ones = torch.ones_like(known_f)
     for distance in _SHARING_DISTANCES:
         for dy, dx in _NEIGHBOURS:
-            moved = _shift(torch.cat([pairs.foreground, pairs.background, ones], dim=1), dy * distance, dx * distance)
-            pairs.offer(moved[:, :5], moved[:, 5:10], moved[:, 10:])
+            state = torch.cat([*pairs.foreground, *pairs.background, ones], dim=1)
+            moved = _planes(_shift(state, dy * distance, dx * distance))
+            pairs.offer(moved[:5], moved[5:10], moved[10])
     return (
-        torch.where(known_f > 0, foreground, pairs.foreground[:, :3]),
-        torch.where(known_b > 0, background, pairs.background[:, :3]),
+        torch.where(known_f > 0, foreground, torch.cat(pairs.foreground[:3], dim=1)),
+        torch.where(known_b > 0, background, torch.cat(pairs.background[:3], dim=1)),
     )
 
 
