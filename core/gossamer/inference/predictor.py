@@ -57,8 +57,9 @@ class NetworkSolver:
         self.tile = tile
         self._manifest = manifest
         self._backend = backend
-        self._plans: dict[int, tuple[FloatArray, list[Tile]]] = {}
-        """Plans that :meth:`reads` made for trimaps that are still to be solved, by the arrays' identity."""
+        self._plans: dict[tuple[int, tuple[int, int]], tuple[FloatArray, list[Tile]]] = {}
+        """Plans that :meth:`reads` made for trimaps that are still to be solved, by the array's identity (the array is
+        held, so no other can have it) and origin."""
 
     def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
         """The windows of the tiles."""
@@ -67,7 +68,7 @@ class NetworkSolver:
         tiles = self._tiles(trimap, origin)
         while len(self._plans) >= MAX_PLANS:  # frames that were read and, after an error, never solved
             self._plans.pop(next(iter(self._plans)), None)
-        self._plans[id(trimap)] = (trimap, tiles)
+        self._plans[id(trimap), origin] = (trimap, tiles)
         return [tile.window for tile in tiles]
 
     def _tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
@@ -98,7 +99,7 @@ class NetworkSolver:
         if trimap.shape != (height, width):
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
         unknown = is_unknown(trimap)
-        planned = self._plans.pop(id(trimap), None)
+        planned = self._plans.pop((id(trimap), origin), None)
         tiles = planned[1] if planned is not None else self._tiles(trimap, origin)
         spent: list[float] = []
         merged, mirrored = TileMerger(height, width), TileMerger(height, width)

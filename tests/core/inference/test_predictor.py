@@ -12,7 +12,7 @@ from gossamer.errors import CancelledError, ModelError, SettingError, TrimapErro
 from gossamer.image.image import FloatArray, Window
 from gossamer.inference.backends import open_backend
 from gossamer.inference.merging import read_window
-from gossamer.inference.predictor import NetworkSolver, from_tensor, to_tensor
+from gossamer.inference.predictor import MAX_PLANS, NetworkSolver, from_tensor, to_tensor
 from gossamer.inference.solver import create_solver
 from gossamer.models.weights import find_manifest
 
@@ -189,3 +189,19 @@ def test_the_solver_says_what_it_is_and_what_it_runs_on(tiny_weights: Path) -> N
     assert solver.effective["precision"] == "fp32"
     assert solver.effective["threads"] == 1
     assert open_backend(manifest).weights_sha256 == solver.identity
+
+
+def test_a_plan_made_while_reading_serves_its_own_frame_only(tiny_weights: Path) -> None:
+    solver = create_solver(str(tiny_weights), tile=64)
+    plate, trimap = picture(150, 170), disc_trimap(150, 170)
+    expected = {origin: solver.solve(plate, trimap, origin=origin) for origin in ((0, 0), (-13, 6))}
+    assert isinstance(solver, NetworkSolver)
+    for origin, other in (((0, 0), (-13, 6)), ((-13, 6), (0, 0))):
+        windows = solver.reads(trimap, origin=other)
+        assert windows != solver.reads(trimap, origin=origin)
+        found = solver.solve(plate, trimap, origin=origin)
+        assert np.array_equal(found.alpha, expected[origin].alpha)
+        assert found.effective["tiles"] == expected[origin].effective["tiles"]
+    for seed in range(10):  # frames that were read and never solved do not pile up
+        solver.reads(disc_trimap(150, 170, band=6 + seed))
+    assert len(solver._plans) <= MAX_PLANS
