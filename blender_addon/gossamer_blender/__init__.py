@@ -1,0 +1,1 @@
+"""The Blender adapter: runs inside Blender, reaches the worker through the bridge."""

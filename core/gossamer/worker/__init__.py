@@ -1,0 +1,1 @@
+"""The process that hosts talk to over its standard input and output."""

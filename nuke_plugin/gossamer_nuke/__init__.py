@@ -1,0 +1,1 @@
+"""The Nuke adapter: runs inside Nuke, reaches the worker through the bridge."""
