@@ -60,7 +60,7 @@ class ParallelBackend(Protocol):
         ...
 
     def infer_alone(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
-        """The same bytes as :meth:`Backend.infer`, from any thread, with one CPU thread for each call."""
+        """The same bytes as :meth:`Backend.infer`, from any thread, with its share of the CPU's threads."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,9 +104,15 @@ class OnnxBackend:
         check_inputs(manifest, self._inputs, path)
         self._output = self._session.get_outputs()[0].name
         self.at_once = min(self._threads, MOST_AT_ONCE)
-        self._alone = self._session
-        if self.at_once > 1:
-            self._alone = open_session(ort, path, session_options(ort, 1), ["CPUExecutionProvider"])
+        self._alone: Any = None
+        self._opening = threading.Lock()
+
+        def open_alone() -> Any:
+            # A pool is shared by all calls, and each brings its own thread.
+            pool = max(self._threads - self.at_once + 1, 1)
+            return open_session(ort, path, session_options(ort, pool), ["CPUExecutionProvider"])
+
+        self._open_alone = open_alone
         self.weights_sha256 = manifest.files[kind].sha256
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime {ort.__version__}",
@@ -120,6 +127,9 @@ class OnnxBackend:
 
     def infer_alone(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         """See :class:`gossamer.inference.backends.ParallelBackend`."""
+        with self._opening:  # most pictures never need it, and it takes half a second to load
+            if self._alone is None:
+                self._alone = self._open_alone()
         return self._run(self._alone, plate, trimap)
 
     def _run(self, session: Any, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
