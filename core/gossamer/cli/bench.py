@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
-_WIDTH = 160
+_WIDTH = 170
 """Columns of the table where nobody knows how wide the screen is (a file, a pipe)."""
 
 
@@ -139,7 +139,7 @@ def _table(found: Bench) -> Table:
     frames = f"median of {found.frames} frames" if found.frames > 1 else "1 frame"
     table = Table(title=f"Seconds a frame, {frames}", title_justify="left")
     table.add_column("model", overflow="fold", min_width=11)
-    columns = ("size", "band", "read", "colour", "network", "merge", "write", "total", "p95", "frames/s")
+    columns = ("size", "band", "read", "colour", "network", "merge", "write", "total", "p95", "CPU s", "frames/s")
     for title in (*columns, "network\nof time", "network\nreads", "solve s/\nunknown Mpx", "peak\nmemory"):
         table.add_column(title, justify="right", no_wrap=True)
     for measured in found.measurements:
@@ -151,7 +151,7 @@ def _table(found: Bench) -> Table:
 
 def _cells(measured: Measurement) -> list[str]:
     unknown = measured.unknown * measured.width * measured.height / 1e6
-    seconds = [*measured.parts.values(), measured.total, measured.total_p95]
+    seconds = [*measured.parts.values(), measured.total, measured.total_p95, measured.cpu]
     return [
         *(f"{value:.3f}" for value in seconds),
         f"{measured.frames_per_second:.3g}",

@@ -66,8 +66,9 @@ def _measure(job_file: Path, matte: Path | None) -> dict[str, Any]:
     loaded = time.monotonic()
     warm_up(plan.solver.name, plan.solver)
     report = start_report(plan)
-    warm = time.monotonic()
+    warm, cpu = time.monotonic(), time.process_time()
     execute(plan, report)
+    cpu = time.process_time() - cpu
     peak, peak_device = peak_memory(), device_memory()
     if matte is not None:
         loaded_frame = load_frame(plan, plan.frames[0])
@@ -78,6 +79,7 @@ def _measure(job_file: Path, matte: Path | None) -> dict[str, Any]:
         "load_seconds": loaded - started,
         "warm_up_seconds": warm - loaded,
         "wall_seconds": report.seconds,
+        "cpu_seconds": cpu,
         "peak_memory": peak,
         "peak_device_memory": peak_device,
         "identity": plan.solver.identity,

@@ -56,6 +56,8 @@ class Measurement:
     wall: float = 0.0
     """The whole run, model loaded; less than all totals together where parts overlap."""
     frames_per_second: float = 0.0
+    cpu: float = 0.0
+    """CPU seconds a frame, all threads together: what a loaded machine still tells truly."""
     network_share: float = 0.0
     """Part of ``wall`` that went by while the network (or the classical solver) worked."""
     network_part: float | None = None
@@ -118,6 +120,7 @@ def measurement(asked: Measurement, answer: Mapping[str, Any], compared: Differe
         total_p95=float(np.percentile(totals, 95)),
         wall=wall,
         frames_per_second=len(frames) / wall,
+        cpu=float(answer["cpu_seconds"]) / len(frames),
         network_share=sum(parts["network"] for parts in frames) / wall,
         network_part=answer["frames"][0]["effective"].get("network_part"),
         peak_memory=answer["peak_memory"],

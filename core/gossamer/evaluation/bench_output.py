@@ -28,7 +28,7 @@ def write_csv(found: Bench, path: Path) -> None:
     rows.writerow(
         [
             *("model", "backend", "width", "height", "band", "unknown", *PARTS, "solve", "total", "total_p95"),
-            *("frames_per_second", "network_share", "network_part", "peak_memory", "peak_device_memory", "load"),
+            *("frames_per_second", "cpu", "network_share", "network_part", "peak_memory", "peak_device_memory", "load"),
             *("runs_on", "device", "precision", "threads", "error_mean", "error_p999", "error_max", "failure"),
         ]
     )
@@ -39,7 +39,15 @@ def write_csv(found: Bench, path: Path) -> None:
         rows.writerow(
             [
                 *(one.model, one.backend, one.width, one.height, one.band, one.unknown, *parts),
-                *(one.solve, one.total, one.total_p95, one.frames_per_second, one.network_share, one.network_part),
+                *(
+                    one.solve,
+                    one.total,
+                    one.total_p95,
+                    one.frames_per_second,
+                    one.cpu,
+                    one.network_share,
+                    one.network_part,
+                ),
                 *(one.peak_memory, one.peak_device_memory, one.load, *ran, *apart, one.error),
             ]
         )

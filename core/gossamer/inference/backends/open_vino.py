@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,12 +31,7 @@ class OpenVinoBackend:
     """
 
     def __init__(self, manifest: Manifest, *, precision: str, threads: int):
-        try:
-            import openvino
-        except ImportError as error:
-            raise UnavailableError(
-                MissingDependencyError('OpenVINO is not installed: pip install "gossamer-matting[openvino]".')
-            ) from error
+        openvino = _import_openvino()
         kind = onnx_kind(manifest, "fp32")
         path = manifest.file(kind)
         core = openvino.Core()
@@ -72,6 +69,8 @@ class OpenVinoBackend:
     def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         """See :class:`gossamer.inference.backends.Backend`."""
         feeds = {"plate": plate, "trimap": trimap}
+        if trimap is not None and trimap.shape[2:] != plate.shape[2:]:  # the library does not check, and reads beyond
+            raise failure("OpenVINO", ValueError(f"the trimap is {trimap.shape[3]}x{trimap.shape[2]}"), plate.shape)
         try:
             given = [self._tensor(np.ascontiguousarray(feeds[name])) for name in self._inputs]
             if self._first is not None:
@@ -84,6 +83,27 @@ class OpenVinoBackend:
         except Exception as error:  # RuntimeError and its own; the text is what there is to say
             raise failure("OpenVINO", error, plate.shape) from error
         return alpha
+
+
+def _import_openvino() -> Any:
+    """The library, without its tools for converting models: those bring code that reports usage over the network.
+
+    Raises:
+        UnavailableError: it is not installed.
+    """
+    tools = "openvino.tools.ovc"
+    hidden = tools not in sys.modules
+    if hidden:
+        sys.modules[tools] = None  # type: ignore[assignment]  # "do not import this"; the library does without
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise UnavailableError(
+            MissingDependencyError('OpenVINO is not installed: pip install "gossamer-matting[openvino]".')
+        ) from error
+    finally:
+        if hidden:
+            sys.modules.pop(tools, None)
 
 
 def split_before_weights(openvino: Any, model: Any) -> tuple[Any | None, Any]:
