@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.fakes.fake_cuda import FakeCudaRuntime, FakeMemory, FakeTensorRt
 
 from gossamer.errors import CancelledError, GossamerError, MissingDependencyError, ModelError
 from gossamer.inference.backends import SizedBackend, device_memory, open_backend, tensorrt_engine
@@ -28,6 +27,7 @@ from gossamer.inference.backends.engine_file import (
 )
 from gossamer.inference.backends.tensorrt_engine import TensorRtBackend
 from gossamer.models.weights import WeightsFile, file_sha256, find_manifest
+from tests.fakes.fake_cuda import FakeCudaRuntime, FakeMemory, FakeTensorRt
 
 KEY = EngineKey("Test GPU", "8.9", "10.9.0", "600.1")
 
