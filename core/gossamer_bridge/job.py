@@ -16,7 +16,7 @@ from gossamer_bridge.errors import JobCancelledError, KnobError, WorkerDiedError
 from gossamer_bridge.host import HostPort, JobProgress
 from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.protocol import Event
-from gossamer_bridge.settings import Knobs, frames_text, job_values
+from gossamer_bridge.settings import Knobs, frames_text, job_values, parse_frames
 
 __all__ = ["JobResult", "WorkerKeeper", "run_job"]
 
@@ -223,7 +223,7 @@ class _Run:
         if event.name == "started":
             self.engine = engine_text(values.get("done", {}))
             if self.wanted is None:
-                self.wanted = tuple(values.get("frames", ()))
+                self.wanted = parse_frames(str(values.get("frames", "")))
                 self.total = len(self.wanted)
             self.started_at = time.monotonic()
             self.host.report_progress(self.progress("solving"))

@@ -73,7 +73,7 @@ class Failure:
     identifier: int
     """0: the message could not be read as a request at all; the worker ends after it."""
     kind: str
-    """The worker's exception by name, such as ``SettingError``; or ``ProtocolError``, ``VersionError``, ``InternalError``."""
+    """The exception by name (``SettingError`` ...), ``ProtocolError``, ``VersionError``, ``InternalError``."""
     message: str
     exit_code: int = 1
     """What the command line would return."""

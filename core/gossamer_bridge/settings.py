@@ -11,14 +11,14 @@ from typing import Any
 
 from gossamer_bridge.errors import KnobError
 
-__all__ = ["JOB_SCHEMA", "Knobs", "absolute_path", "frames_text", "job_values"]
+__all__ = ["JOB_SCHEMA", "Knobs", "absolute_path", "frames_text", "job_values", "parse_frames"]
 
 JOB_SCHEMA = 1
 """The same number as in ``gossamer.config``; a test compares them."""
 
 BACKDROPS = ("checker", "grey", "black", "white", "green")
 CLOSED_PATH = ("plate", "trimap", "mask", "core_matte", "garbage_matte", "output")
-_FRAMES = re.compile(r"\s*-?\d+(\s*-\s*-?\d+(x\d+)?)?\s*(,\s*-?\d+(\s*-\s*-?\d+(x\d+)?)?\s*)*")
+_PIECE = re.compile(r"\s*(-?\d+)(?:\s*-\s*(-?\d+)(?:\s*x\s*(\d+))?)?\s*")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def job_values(knobs: Knobs, *, base_folder: str = "") -> dict[str, Any]:
         raise KnobError("No plate is chosen.", next_step="Choose the plate's picture, sequence or movie.")
     if not knobs.output.strip():
         raise KnobError("No output is chosen.", next_step="Choose the folder or file that receives the matte.")
-    if knobs.frames.strip() and not _FRAMES.fullmatch(knobs.frames):
+    if knobs.frames.strip() and not all(map(_PIECE.fullmatch, knobs.frames.split(","))):
         raise KnobError(f"frames is {knobs.frames!r}.", next_step="Write it like 1001-1100x2,1150.")
     paths = {name: absolute_path(getattr(knobs, name), base_folder, knob=name) for name in CLOSED_PATH}
     comp, model = knobs.comp, knobs.model.strip()
@@ -167,3 +167,19 @@ def frames_text(frames: Iterable[int]) -> str:
         pieces.append(f"{left[start]}-{left[end]}" + (f"x{step}" if step > 1 else ""))
         start = end + 1
     return ",".join(pieces)
+
+
+def parse_frames(text: str) -> tuple[int, ...]:
+    """The reverse of :func:`frames_text`; empty text gives no frames.
+
+    Raises:
+        KnobError: the text is no frame range.
+    """
+    frames: set[int] = set()
+    for piece in text.split(",") if text.strip() else ():
+        match = _PIECE.fullmatch(piece)
+        if match is None:
+            raise KnobError(f"frames is {text!r}.", next_step="Write it like 1001-1100x2,1150.")
+        first = int(match[1])
+        frames.update(range(first, int(match[2] or first) + 1, max(1, int(match[3] or 1))))
+    return tuple(sorted(frames))
