@@ -85,8 +85,8 @@ class WorkerClient:
         except WorkerDiedError as error:
             self.kill()
             raise WorkerStartError(
-                f"The worker ended before it answered (exit code {self._exchange.process.exit_code}). "
-                f"Started as {' '.join(command[:4])} ... Its last words: {error.log or 'none'}"
+                f"The worker ended before it answered. {error.message} It was started as {' '.join(command[:3])} ... "
+                f"Its last words: {error.log or 'none'}"
             ) from error
         except JobError as error:
             self.kill()

@@ -225,6 +225,8 @@ class Exchange:
                 log=self.process.log_tail(),
             )
         code = self.process.close(self.settings.close_timeout)
+        if self.process.was_ended:
+            return WorkerDiedError("The worker closed its end of the pipe and was ended.", log=self.process.log_tail())
         if code == -9:
             text = "The worker was killed, which the system does when memory runs out."
             return WorkerDiedError(

@@ -107,6 +107,7 @@ class _Run:
         self.frames: list[FrameDone] = []
         self.wanted: tuple[int, ...] | None = None
         self.total = 0
+        self.said: Mapping[str, Any] = {}
         self.engine = ""
 
     def go(self) -> JobResult:
@@ -120,7 +121,9 @@ class _Run:
             try:
                 return self.result(self.attempt("restarting"), restarts=1)
             except WorkerDiedError as error:
-                raise WorkerDiedError(f"The worker died twice on this job. {error.message}") from error
+                died = WorkerDiedError(f"The worker died twice on this job. {error.message}", next_step=error.next_step)
+                died.log = error.log
+                raise died from error
         finally:
             if self.folder:
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -170,6 +173,7 @@ class _Run:
         """Turn the worker's events into progress."""
         values = event.values
         if event.name == "started":
+            self.said = values
             self.engine = engine_text(values.get("done", {}))
             if self.wanted is None:
                 self.wanted = parse_frames(str(values.get("frames", "")))
@@ -208,7 +212,10 @@ class _Run:
 
     def result(self, answer: MatteDone | None, *, restarts: int) -> JobResult:
         if answer is None:
-            answer = MatteDone({}, {}, (), "", "", 0.0, True)
+            # The worker died between the last frame and its answer: what it said at the beginning holds.
+            said = self.said
+            texts = (str(said.get("finished_before", "")), str(said.get("missing", "")))
+            answer = MatteDone(said.get("asked", {}), said.get("done", {}), (), *texts, 0.0, False)
         seconds = time.monotonic() - self.begun
         return JobResult(
             tuple(self.frames),

@@ -24,6 +24,12 @@ class WorkerKeeper:
         """The worker that is there, dead or alive; None before the first job. Never starts one."""
         return self._client
 
+    @property
+    def starting_pid(self) -> int | None:
+        """Of the worker that is being started just now, in another thread."""
+        starting = self._starting
+        return None if starting is None else starting.pid
+
     def client(self, *, cancelled: Callable[[], bool] | None = None) -> WorkerClient:
         """A worker that runs, started now if there is none.
 

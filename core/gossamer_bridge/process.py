@@ -78,6 +78,8 @@ class WorkerProcess:
             )
         except (OSError, ValueError) as error:
             raise WorkerStartError(f"{self.command[0]} cannot be started: {error}.") from error
+        self.was_ended = False
+        """Whether it had to be ended, instead of ending by itself."""
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
         self._outbox: queue.SimpleQueue[_Parcel | None] = queue.SimpleQueue()
@@ -138,6 +140,7 @@ class WorkerProcess:
         for end in (self._process.terminate, self._process.kill):
             if self._process.poll() is not None:
                 break
+            self.was_ended = True
             end()
             try:
                 self._process.wait(END_GRACE)
