@@ -32,6 +32,12 @@ MakeJob = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process numbers of POSIX")
 
+SLOW = (
+    "import time, gossamer.inference.backends as b; infer = b.OnnxBackend.infer; "
+    "b.OnnxBackend.infer = lambda *a: (time.sleep(0.3), infer(*a))[1]; "
+)
+"""A network that needs longer for a tile than a message needs for its way."""
+
 
 def is_running(pid: int) -> bool:
     """Whether the process runs; one that has ended and was not reaped does not."""
@@ -115,7 +121,7 @@ def test_prints_of_libraries_do_not_reach_the_wire(make_worker: MakeWorker, make
 def test_cancelling_in_the_middle_of_a_frame_leaves_whole_frames_and_a_warm_worker(
     make_worker: MakeWorker, make_job: MakeJob, tmp_path: Path
 ) -> None:
-    worker = make_worker()
+    worker = make_worker(SLOW)
     progress = threading.Event()
 
     def listen(event: Event) -> None:
@@ -138,7 +144,7 @@ def test_a_cancelled_range_goes_on_where_it_stopped(make_job: MakeJob, tiny_weig
         output=job["outputs"]["path"],
         existing="skip",
     )
-    keeper = WorkerKeeper(WorkerSettings(command=worker_program()))
+    keeper = WorkerKeeper(WorkerSettings(command=worker_program(SLOW)))
 
     def first_frame_is_there(progress: JobProgress) -> bool:
         return bool(progress.finished)
