@@ -108,6 +108,8 @@ def matte(
     except CancelledError as error:
         raise CancelledError(f"Cancelled. {_finished(report)}") from error
     except GossamerError as error:
+        if cancelled():  # a pass that was stopped in the middle fails like any other
+            raise CancelledError(f"Cancelled. {_finished(report)}") from error
         raise type(error)(f"{error} {_finished(report)}".strip()) from error
     return {
         "asked": asked,

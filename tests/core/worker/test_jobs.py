@@ -83,6 +83,23 @@ def test_a_cancelled_job_says_how_much_is_finished(make_job: MakeJob, tmp_path: 
     assert 1 <= len(written) < 3
 
 
+def test_a_job_that_is_cancelled_within_a_tile_stops_there_and_the_network_goes_on_to_serve(
+    make_job: MakeJob, tmp_path: Path
+) -> None:
+    networks = KeptNetworks()
+    stopped: list[bool] = []
+
+    def stop_within_the_first_tile(name: str, values: Mapping[str, Any]) -> None:
+        if name == "progress" and not stopped:
+            stopped.append(True)
+            networks.interrupt()
+
+    with pytest.raises(CancelledError, match=r"Cancelled\. 0 of 3 frames"):
+        matte(make_job(), networks, stop_within_the_first_tile, lambda: bool(stopped))
+    assert list((tmp_path / "out").iterdir()) == []
+    assert matte(make_job(), networks, Told(), never)["was_loaded"]
+
+
 def test_a_job_that_is_cancelled_before_it_begins_opens_nothing(make_job: MakeJob, tmp_path: Path) -> None:
     with pytest.raises(CancelledError, match="before it began"):
         matte(make_job(), KeptNetworks(), Told(), lambda: True)

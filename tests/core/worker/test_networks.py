@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gossamer.errors import SettingError
+from gossamer.errors import ModelError, SettingError
 from gossamer.models.weights import find_manifest
 from gossamer.worker.networks import KeptNetworks
 
@@ -47,6 +48,18 @@ def test_a_network_that_cannot_be_loaded_leaves_nothing(tiny_weights: Path) -> N
     with pytest.raises(SettingError, match="fp16 is for CUDA"):
         networks.open(manifest, device="cpu", precision="fp16", threads=1)
     assert networks.names == ()
+
+
+def test_an_interrupted_network_stops_until_it_is_opened_again(tiny_weights: Path) -> None:
+    networks, manifest = KeptNetworks(), find_manifest(str(tiny_weights))
+    networks.interrupt()  # nothing is there to be stopped
+    backend = networks.open(manifest, threads=1)
+    plate, trimap = np.zeros((1, 3, 8, 8), np.float32), np.zeros((1, 1, 8, 8), np.float32)
+    networks.interrupt()
+    with pytest.raises(ModelError, match="terminate flag"):
+        backend.infer(plate, trimap)
+    assert networks.open(manifest, threads=1) is backend
+    assert backend.infer(plate, trimap).shape == (1, 1, 8, 8)
 
 
 def test_released_networks_are_gone(tiny_weights: Path) -> None:

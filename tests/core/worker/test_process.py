@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,13 @@ def ends(pid: int) -> bool:
 def mattes(folder: Path) -> list[Path]:
     """What a sequence reader finds; a hidden temporary file of a killed worker is none, and goes with a later job."""
     return sorted(path for path in folder.glob("*.exr") if not path.name.startswith("."))
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[WorkerClient]:
+    """One real worker for the tests that leave it as it was."""
+    with WorkerClient(WorkerSettings(command=worker_program())) as client:
+        yield client
 
 
 def test_a_shot_goes_through_host_bridge_and_worker(make_job: MakeJob, tiny_weights: Path, tmp_path: Path) -> None:
@@ -203,8 +210,7 @@ def test_a_worker_killed_while_it_prepares_is_an_error_with_a_reason(
     assert mattes(tmp_path / "out") == []
 
 
-def test_what_is_wrong_with_a_job_is_said_in_the_workers_own_words(make_worker: MakeWorker, make_job: MakeJob) -> None:
-    worker = make_worker()
+def test_what_is_wrong_with_a_job_is_said_in_the_workers_own_words(worker: WorkerClient, make_job: MakeJob) -> None:
     with pytest.raises(JobError, match=r"1 of 4 frames are missing: 1004") as caught:
         worker.matte(make_job(frames="1001-1004"))
     assert caught.value.kind == "SequenceError"
@@ -215,8 +221,7 @@ def test_what_is_wrong_with_a_job_is_said_in_the_workers_own_words(make_worker: 
     assert worker.matte(make_job()).frames[0].frame == 1001
 
 
-def test_released_memory_is_loaded_again_when_it_is_needed(make_worker: MakeWorker, tiny_weights: Path) -> None:
-    worker = make_worker()
+def test_released_memory_is_loaded_again_when_it_is_needed(worker: WorkerClient, tiny_weights: Path) -> None:
     assert not worker.prepare(str(tiny_weights)).was_loaded
     assert worker.status().loaded == ("tiny",)
     assert worker.release() == 1
@@ -224,8 +229,7 @@ def test_released_memory_is_loaded_again_when_it_is_needed(make_worker: MakeWork
     assert not worker.prepare(str(tiny_weights)).was_loaded
 
 
-def test_pixels_in_memory_survive_the_way_to_a_file_and_back(make_worker: MakeWorker, tmp_path: Path) -> None:
-    worker = make_worker()
+def test_pixels_in_memory_survive_the_way_to_a_file_and_back(worker: WorkerClient, tmp_path: Path) -> None:
     pixels = Pixels(3, 2, ("R", "G", "B"), np.arange(18, dtype="<f4").tobytes(), rows=BOTTOM_UP)
     path = worker.store(pixels, str(tmp_path), "plate")
     assert worker.fetch(path, ("R", "G", "B"), rows=BOTTOM_UP) == pixels
@@ -287,12 +291,14 @@ def test_a_host_that_is_killed_leaves_no_orphan_though_its_pipe_stays_open() -> 
     reading, writing = os.pipe()
     command = [sys.executable, "-c", PIPE_KEEPER, json.dumps(worker_program()), str(reading)]
     try:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, pass_fds=(reading,)) as host:
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, pass_fds=(reading,), **pipes) as host:
             assert host.stdout is not None
+            assert host.stderr is not None
             worker = int(host.stdout.readline())
-            time.sleep(3)  # the worker has to have noted who its parent is
+            assert f"worker {worker} serves process {host.pid}" in host.stderr.readline()
             host.kill()
-        assert ends(worker)
+            assert ends(worker)
     finally:
         os.close(reading)
         os.close(writing)
