@@ -20,7 +20,7 @@ __all__ = ["HOSTS", "ROOMS", "Installed", "adapter_folder", "install", "uninstal
 
 HOSTS = ("nuke", "blender")
 ROOMS = {"nuke": "nuke_plugin", "blender": "blender_addon"}
-_LEFT_OUT = ("__pycache__", "wheels", "dist", "tests")
+_LEFT_OUT = ("__pycache__", "wheels", "dist", "tests", "pictures", "examples")
 _NUKE_FOLDER = "gossamer"
 _NUKE_LINE = f'nuke.pluginAddPath("./{_NUKE_FOLDER}")'
 _NUKE_INIT = (
