@@ -21,7 +21,7 @@ from gossamer.image.image import Image
 from gossamer.image.io import is_complete, read_header
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
 from gossamer.inference.outputs import check_outputs, frame_outputs
-from gossamer.inference.solver import Cancelled, Solver, create_solver
+from gossamer.inference.solver import Cancelled, NetworkOpener, Solver, create_solver
 
 __all__ = ["Plan", "Sources", "prepare"]
 
@@ -102,6 +102,7 @@ def prepare(
     *,
     building: Callable[[float, str], None] | None = None,
     cancelled: Cancelled | None = None,
+    open_network: NetworkOpener | None = None,
 ) -> Plan:
     """Open everything ``job`` names and decide which frames are to be solved.
 
@@ -109,6 +110,7 @@ def prepare(
         job: what to do.
         building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.
         cancelled: asked while it is built.
+        open_network: gives networks that are loaded already; see :func:`gossamer.inference.solver.create_solver`.
 
     Raises:
         SequenceError: sources or frames are missing, or outputs exist already; nothing has been written then.
@@ -134,6 +136,7 @@ def prepare(
         threads=job.threads,
         building=building,
         cancelled=cancelled,
+        open_network=open_network,
     )
     if solver.needs_trimap and not sources.guides:
         raise SettingError(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gossamer.inference.solution import Cancelled, Solution, Solver
 
-__all__ = ["CLASSICAL", "Cancelled", "Solution", "Solver", "create_solver"]
+if TYPE_CHECKING:
+    from gossamer.inference.backends import Backend
+
+__all__ = ["CLASSICAL", "Cancelled", "NetworkOpener", "Solution", "Solver", "create_solver"]
 
 CLASSICAL = ("closed-form", "knn", "shared")
 """Solvers without a network (PyMatting), by the names a user gives to ``--model``."""
+
+NetworkOpener = Callable[..., "Backend"]
+"""``open_backend``, or something with its face that gives a network which is loaded already."""
 
 
 def create_solver(
@@ -22,6 +29,7 @@ def create_solver(
     threads: int = 0,
     building: Callable[[float, str], None] | None = None,
     cancelled: Cancelled | None = None,
+    open_network: NetworkOpener | None = None,
 ) -> Solver:
     """Load the solver ``name``: a classical one, shipped weights, or the path of weights.
 
@@ -34,6 +42,7 @@ def create_solver(
         threads: CPU threads of the network; 0 uses all cores.
         building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.
         cancelled: asked while it is built.
+        open_network: loads the network; None is :func:`gossamer.inference.backends.open_backend`.
 
     Raises:
         ModelError: no such solver, damaged weights, or a backend that cannot run here.
@@ -50,7 +59,8 @@ def create_solver(
     from gossamer.models.weights import find_manifest
 
     manifest = find_manifest(name)
-    network = open_backend(
+    opener = open_network or open_backend
+    network = opener(
         manifest,
         backend=backend,
         device=device,

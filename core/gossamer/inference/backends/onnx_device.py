@@ -13,6 +13,7 @@ from gossamer.image.image import FloatArray
 from gossamer.inference.backends.base import UnavailableError, check_inputs, failure
 from gossamer.inference.backends.engine_file import engines_folder
 from gossamer.inference.backends.onnx_runtime import import_onnxruntime, onnx_kind, open_session, session_options
+from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
 __all__ = ["OnnxDeviceBackend"]
@@ -60,6 +61,7 @@ class OnnxDeviceBackend:
         self._inputs = [value.name for value in self._session.get_inputs()]
         check_inputs(manifest, self._inputs, path)
         self._output = self._session.get_outputs()[0].name
+        self.passes = RunningPasses(ort.RunOptions)
         self.weights_sha256 = manifest.files[kind].sha256
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime{'-tensorrt' if wanted == TENSORRT else ''} {ort.__version__}",
@@ -75,7 +77,8 @@ class OnnxDeviceBackend:
             for name in self._inputs:
                 binding.bind_cpu_input(name, feeds[name])
             binding.bind_output(self._output, "cuda")
-            self._session.run_with_iobinding(binding)
+            with self.passes.one() as options:
+                self._session.run_with_iobinding(binding, options)
             (alpha,) = binding.copy_outputs_to_cpu()
         except Exception as error:  # the library's own exceptions share no base but this
             raise failure("ONNX Runtime", error, plate.shape) from error

@@ -12,6 +12,7 @@ from gossamer.errors import MissingDependencyError, ModelError
 from gossamer.image.image import FloatArray
 from gossamer.inference.backends.base import UnavailableError, check_inputs, failure
 from gossamer.inference.backends.threads import thread_count
+from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
 __all__ = ["OnnxBackend", "import_onnxruntime", "onnx_kind", "open_session", "session_options"]
@@ -103,6 +104,7 @@ class OnnxBackend:
         self._inputs = [value.name for value in self._session.get_inputs()]
         check_inputs(manifest, self._inputs, path)
         self._output = self._session.get_outputs()[0].name
+        self.passes = RunningPasses(ort.RunOptions)
         self.at_once = min(self._threads, MOST_AT_ONCE)
         self._alone: Any = None
         self._opening = threading.Lock()
@@ -135,7 +137,8 @@ class OnnxBackend:
     def _run(self, session: Any, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         feeds = {"plate": plate, "trimap": trimap}
         try:
-            (alpha,) = session.run([self._output], {name: feeds[name] for name in self._inputs})
+            with self.passes.one() as options:
+                (alpha,) = session.run([self._output], {name: feeds[name] for name in self._inputs}, options)
         except Exception as error:  # the library's own exceptions share no base but this
             raise failure("ONNX Runtime", error, plate.shape) from error
         result: FloatArray = np.asarray(alpha, np.float32)
