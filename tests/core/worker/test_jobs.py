@@ -140,17 +140,17 @@ def test_preparing_loads_and_warms_up_once(tiny_weights: Path) -> None:
     assert (first.model, first.needs_trimap, len(first.identity)) == ("tiny", True, 64)
     assert first.asked["device"] == "auto"
     assert first.done["device"] == "cpu"
-    assert networks.names == ("tiny",)
+    assert list(networks.names) == ["tiny"]
 
 
 def test_preparing_can_be_cancelled(tiny_weights: Path) -> None:
     networks = KeptNetworks()
     with pytest.raises(CancelledError, match="before it began"):
         prepare_model({"model": str(tiny_weights)}, networks, Told(), lambda: True)
-    assert networks.names == ()
+    assert not networks.names
     with pytest.raises(CancelledError, match="The model is loaded and stays"):
         prepare_model({"model": str(tiny_weights)}, networks, Told(), lambda: bool(networks.names))
-    assert networks.names == ("tiny",)
+    assert list(networks.names) == ["tiny"]
 
 
 def test_what_was_prepared_serves_the_job(make_job: MakeJob, tiny_weights: Path) -> None:
