@@ -60,6 +60,8 @@ def prepare_model(
         precision=job.precision,
         tile=job.tile,
         threads=job.threads,
+        building=_building(emit),
+        cancelled=cancelled,
         open_network=networks.open,
     )
     if cancelled():
@@ -95,11 +97,7 @@ def matte(
     networks.was_loaded = False
     if cancelled():
         raise CancelledError("Cancelled before it began.")
-
-    def building(part: float, text: str) -> None:
-        emit("building", {"part": part, "text": text})
-
-    plan = prepare(job, building=building, cancelled=cancelled, open_network=networks.open)
+    plan = prepare(job, building=_building(emit), cancelled=cancelled, open_network=networks.open)
     was_loaded = networks.was_loaded
     report = start_report(plan)
     asked = {"model": job.model, **_asked(job)}
@@ -152,6 +150,11 @@ class _Reporter:
         self.last = now
         values = {"frame": progress.frame, "part": progress.part, "done": progress.done, "total": progress.total}
         self.emit("progress", values)
+
+
+def _building(emit: Emit) -> Callable[[float, str], None]:
+    """Tells the host how far an engine is that has to be built first: it takes minutes, once for a card."""
+    return lambda part, text: emit("building", {"part": part, "text": text})
 
 
 def _frame_values(frame: FrameReport) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Session:
     def io_binding(self) -> Binding:
         return Binding()
 
-    def run_with_iobinding(self, binding: Binding) -> None:
+    def run_with_iobinding(self, binding: Binding, options: object) -> None:
         if binding.inputs["plate"].shape != (
             *binding.inputs["trimap"].shape[:1],
             3,
