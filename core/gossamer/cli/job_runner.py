@@ -66,7 +66,10 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"Cannot make the folder {report_path.parent} for the report: {error.strerror}."
             ) from error
-    plan = prepare(job)
+    with _stop_on_signals() as cancelled:
+        plan = prepare(job, building=_building_lines(), cancelled=cancelled)
+        if cancelled():
+            raise CancelledError("Cancelled. Nothing was written.")
     for label, text in plan.describe():
         say(f"{label:8} {text}")
     report = start_report(plan)
@@ -114,6 +117,20 @@ def _stop_on_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _building_lines() -> Callable[[float, str], None]:
+    """Says what goes on while an engine is built: it takes minutes and may look like a hang."""
+    told = ""
+
+    def tell(part: float, text: str) -> None:
+        nonlocal told
+        line = f"{'engine':8} {part:4.0%} {text}"
+        if line != told:
+            say(line)
+        told = line
+
+    return tell
+
+
 class _Remarks:
     """Notes that frames carry, each told once."""
 
@@ -122,10 +139,7 @@ class _Remarks:
 
     def new(self, frame: FrameReport) -> list[str]:
         """Those of ``frame`` that no earlier frame had."""
-        notes = [*frame.notes, *frame.effective.get("notes", ())]
-        if frame.bad_pixels:
-            notes.append("the plate holds NaN or infinite values; the report counts them, the outputs keep them")
-        fresh = [note for note in notes if note not in self.told]
+        fresh = [note for note in frame.remarks() if note not in self.told]
         self.told.update(fresh)
         return [f"frame {frame.frame}: {note}" for note in fresh]
 
