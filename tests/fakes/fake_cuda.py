@@ -182,3 +182,36 @@ class FakeCudaRuntime(ModuleType):
     def cudaGraphLaunch(self, ready: str, stream: int) -> tuple[int]:  # noqa: N802
         self.calls.append(f"launch {ready}")
         return (0,)
+
+
+class _Nothing:
+    """A context in which nothing is different."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class FakeTorch:
+    """The part of ``torch`` that holds a GPU's memory, with torch's own tensors on the CPU in its place."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self._torch = torch
+        self.uint8 = torch.uint8
+        self.pinned = 0
+        self.calls: list[str] = []
+        self.cuda = SimpleNamespace(
+            Stream=lambda: SimpleNamespace(cuda_stream=5, synchronize=lambda: self.calls.append("synchronize")),
+            CUDAGraph=lambda: SimpleNamespace(replay=lambda: self.calls.append("replay")),
+            current_device=lambda: 0,
+            get_device_properties=lambda device: SimpleNamespace(name="Test GPU", major=9, minor=0),
+            is_available=lambda: True,
+            stream=lambda stream: _Nothing(),
+            graph=lambda graph, stream: _Nothing(),
+        )
+
+    def empty(self, size: int, *, dtype: Any, device: str = "cpu", pin_memory: bool = False) -> Any:
+        self.pinned += pin_memory
+        return self._torch.empty(size, dtype=dtype)

@@ -15,7 +15,7 @@ import pytest
 from gossamer.errors import CancelledError, GossamerError, MissingDependencyError, ModelError
 from gossamer.inference.backends import SizedBackend, device_memory, open_backend, tensorrt_engine
 from gossamer.inference.backends.base import UnavailableError
-from gossamer.inference.backends.device_memory import CudaPythonMemory, driver_version, open_device_memory
+from gossamer.inference.backends.device_memory import CudaPythonMemory, TorchMemory, driver_version, open_device_memory
 from gossamer.inference.backends.engine_file import (
     EngineKey,
     EngineManifest,
@@ -27,7 +27,7 @@ from gossamer.inference.backends.engine_file import (
 )
 from gossamer.inference.backends.tensorrt_engine import TensorRtBackend
 from gossamer.models.weights import WeightsFile, file_sha256, find_manifest
-from tests.fakes.fake_cuda import FakeCudaRuntime, FakeMemory, FakeTensorRt
+from tests.fakes.fake_cuda import FakeCudaRuntime, FakeMemory, FakeTensorRt, FakeTorch
 
 KEY = EngineKey("Test GPU", "8.9", "10.9.0", "600.1")
 
@@ -306,6 +306,37 @@ def test_cuda_python_without_a_gpu_says_so(runtime: FakeCudaRuntime) -> None:
     runtime.devices = 0
     with pytest.raises(UnavailableError, match="CUDA finds none"):
         open_device_memory()
+
+
+def test_memory_by_torch_keeps_grows_and_gives_back() -> None:
+    torch = FakeTorch()
+    opened = TorchMemory(torch)
+    assert opened.describe() == ("Test GPU", "9.0")
+    small, large = np.arange(6, dtype=np.float32), np.arange(40, dtype=np.float32)
+    first = opened.address("plate", small.nbytes)
+    opened.upload("plate", small)
+    assert np.array_equal(opened.download("plate", (2, 3)), small.reshape(2, 3))
+    assert opened.address("plate", 8) == first
+    opened.upload("plate", small + 1)  # the same pinned memory again, once the last copy is over
+    assert torch.pinned == 1
+    opened.address("plate", large.nbytes)
+    opened.upload("plate", large)
+    assert np.array_equal(opened.download("plate", (40,)), large)
+    assert "synchronize" in torch.calls
+
+
+def test_work_by_torch_is_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = FakeTorch()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    opened = open_device_memory()
+    assert isinstance(opened, TorchMemory)
+    assert opened.stream == 5
+    done: list[int] = []
+    replay = opened.record(lambda: done.append(1))
+    replay()
+    replay()
+    assert done == [1]
+    assert torch.calls == ["replay", "replay"]
 
 
 def test_neither_torch_nor_cuda_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
