@@ -44,6 +44,7 @@ def evaluate(
     *,
     trimap: str = "trimap",
     plate_space: str = "",
+    guided: bool = False,
     on_picture: Callable[[SolvedCase], None] | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
@@ -58,6 +59,7 @@ def evaluate(
         solvers: loaded, by the names under which they are reported.
         trimap: name of the trimap folder.
         plate_space: OCIO colour space of the plates; empty: what their headers or file types say.
+        guided: give the trimap to solvers that need none, too.
         on_picture: given each picture with its mattes as soon as all models have solved it.
         progress: told before each solve and at the end.
         cancelled: asked between and during solves.
@@ -86,7 +88,7 @@ def evaluate(
                 raise CancelledError("Cancelled; nothing was reported.")
             if progress is not None:
                 progress(done, total, f"{case.stem} {name}")
-            alpha, seconds = _solve(name, solver, case, pixels, cancelled)
+            alpha, seconds = _solve(name, solver, case, pixels, cancelled, guided=guided)
             mattes[name] = alpha
             pictures[case.stem][name] = PictureScores(
                 unknown=measure(alpha, pixels.truth, pixels.trimap, region="unknown", seconds=seconds),
@@ -109,10 +111,10 @@ def evaluate(
 
 
 def _solve(
-    name: str, solver: Solver, case: Case, pixels: LoadedCase, cancelled: Cancelled | None
+    name: str, solver: Solver, case: Case, pixels: LoadedCase, cancelled: Cancelled | None, *, guided: bool
 ) -> tuple[FloatArray, float]:
     """The matte and the seconds it took. Errors name the model and the picture."""
-    guide = pixels.trimap if solver.needs_trimap else None
+    guide = pixels.trimap if solver.needs_trimap or guided else None
     started = time.perf_counter()
     try:
         alpha = solver.solve(pixels.plate, guide, cancelled=cancelled).alpha

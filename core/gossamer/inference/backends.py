@@ -175,15 +175,24 @@ class TorchBackend:
             "threads": torch.get_num_threads(),
         }
 
+    @property
+    def network(self) -> Any:
+        """The loaded network, in eval mode, on its device."""
+        return self._model
+
     def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         """See :class:`Backend`."""
+        return self.run(lambda network, *inputs: network.forward_matte(*inputs), plate, trimap)
+
+    def run(self, ask: Callable[..., Any], plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        """``ask(network, plate, trimap)`` on tensors of this backend's device and precision; without trimap if None."""
         torch = self._torch
         inputs = [torch.from_numpy(value).to(self._device) for value in (plate, trimap) if value is not None]
         # Set here and restored, because training in the same process may want other settings.
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         try:
             with flags, torch.inference_mode(), torch.autocast(self._device.type, torch.float16, enabled=self._half):
-                alpha = self._model.forward_matte(*inputs)
+                alpha = ask(self._model, *inputs)
         except (RuntimeError, MemoryError) as error:
             raise _failure("torch", error, plate.shape) from error
         result: FloatArray = alpha.float().cpu().numpy()

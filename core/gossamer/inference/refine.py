@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError, TrimapError
-from gossamer.image.image import FloatArray
+from gossamer.errors import ModelError, SettingError
 
-__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "RefiningBackend", "refine"]
+__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "check_refinable", "refine"]
 
 Modulation = Mapping[int, tuple[Tensor, Tensor]]
 """For each decoder stage (A, B), N C h w each: its features t become ``t * exp(up(A)) + up(B)``, up bicubic."""
@@ -76,6 +75,16 @@ class Refinement:
     """passes x N x (total, edge, keep), the first pass before any update."""
     halvings: Tensor = field(default_factory=lambda: torch.zeros(0))
     """N: how often the guard rejected a step that made the matte worse than the first and halved the rate."""
+    first_loss: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """N: the loss of the network's own matte, which a warm start does not begin with."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether no picture of the batch came to a lower loss than the network's own matte has."""
+        if not self.losses.numel():
+            return True
+        totals = self.losses[..., 0].nan_to_num(nan=torch.inf)
+        return bool((totals.amin(dim=0) >= self.first_loss).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +146,7 @@ def refine(
         SettingError: ``start`` does not fit the network or the batch.
     """
     settings = settings or RefineSettings()
-    _check(network, start, len(plate))
+    check_refinable(network, start, len(plate))
     steered = cast(RefinableNetwork, network)
     # Refinement needs gradients and full precision, whatever the caller has switched off.
     with torch.inference_mode(False), torch.autocast(plate.device.type, enabled=False):
@@ -154,11 +163,21 @@ def refine(
                 found = _descend(steered, features, raw, regions, settings, start)
         known = torch.where(trimap > 0.75, 1.0, 0.0)
         return Refinement(
-            torch.where(regions.unknown > 0, found.alpha, known), found.modulation, found.losses, found.halvings
+            torch.where(regions.unknown > 0, found.alpha, known),
+            found.modulation,
+            found.losses,
+            found.halvings,
+            found.first_loss,
         )
 
 
-def _check(network: nn.Module, start: Modulation | None, batch: int) -> None:
+def check_refinable(network: nn.Module, start: Modulation | None, batch: int) -> None:
+    """Whether ``network`` can be refined, and from ``start``, in batches of ``batch``.
+
+    Raises:
+        ModelError: it cannot be steered, or is in train mode.
+        SettingError: ``start`` does not fit.
+    """
     if not isinstance(network, RefinableNetwork):
         raise ModelError(
             f"{type(network).__name__} has no decoder that refinement can steer. Use gossamer-s or lsa-r50d, or no "
@@ -219,57 +238,4 @@ def _descend(
         variables = [a - rate[:, None, None, None] * g for a, g in zip(base, slope, strict=True)]
     best = [value.detach() for value in best]
     modulation = dict(zip(stages, zip(best[::2], best[1::2], strict=True), strict=True))
-    return Refinement(best_alpha, modulation, torch.stack(history), halvings)
-
-
-class RefiningBackend:
-    """A torch network whose answers are refined, tile by tile: a :class:`gossamer.inference.backends.Backend`.
-
-    Each tile is a picture of its own, so the ramp between two tiles also passes from one refinement to the other.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        settings: RefineSettings,
-        *,
-        weights_sha256: str,
-        device: str = "cpu",
-        effective: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Args: network: in eval mode, on ``device``. effective: what else is known of how it runs.
-
-        Raises:
-            ModelError: the network cannot be steered, or is in train mode.
-        """
-        _check(network, None, 1)
-        self._network, self._settings, self._device = network, settings, torch.device(device)
-        self.weights_sha256 = weights_sha256
-        self.effective: Mapping[str, Any] = {
-            "backend": f"torch {torch.__version__}",
-            "device": device,
-            "threads": torch.get_num_threads(),
-            **(effective or {}),
-            "precision": "fp32",
-            "refine": settings.steps,
-        }
-
-    def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
-        """``plate`` N 3 H W (sRGB-encoded, 0..1) and ``trimap`` N 1 H W (0, 0.5, 1) to refined alpha N 1 H W.
-
-        Raises:
-            TrimapError: there is no trimap to refine towards.
-            ModelError: the network gave no numbers, or the device ran out of memory.
-        """
-        if trimap is None:
-            raise TrimapError("Refinement follows a trimap: give --trimap, --mask, or --core and --garbage.")
-        plate_tensor, trimap_tensor = (torch.from_numpy(value).to(self._device) for value in (plate, trimap))
-        try:
-            result = refine(self._network, plate_tensor, trimap_tensor, self._settings)
-        except (RuntimeError, MemoryError) as error:
-            raise ModelError(
-                f"Refinement failed on a tile of {plate.shape[3]}x{plate.shape[2]} pixels ({error}). It needs several "
-                "times the network's memory: give --tile a smaller number, for instance 256."
-            ) from error
-        alpha: FloatArray = result.alpha.cpu().numpy()
-        return alpha
+    return Refinement(best_alpha, modulation, torch.stack(history), halvings, first)

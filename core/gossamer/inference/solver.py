@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gossamer.errors import MissingDependencyError, SettingError
 from gossamer.inference.solution import Cancelled, Solution, Solver
+
+if TYPE_CHECKING:
+    from gossamer.inference.backends import Backend
+    from gossamer.models.weights import Manifest
 
 __all__ = ["CLASSICAL", "Cancelled", "Solution", "Solver", "create_solver"]
 
 CLASSICAL = ("closed-form", "knn", "shared")
 """Solvers without a network (PyMatting), by the names a user gives to ``--model``."""
+
+STEERABLE = ("gossamer", "lsa")
+"""Families of networks whose decoder refinement can steer; core/decisions/0013-test-time.md says why."""
 
 
 def create_solver(
@@ -18,6 +28,10 @@ def create_solver(
     precision: str = "auto",
     tile: int = 0,
     threads: int = 0,
+    strategy: str = "auto",
+    tta: str = "none",
+    refine: int = 0,
+    refine_carry: bool = False,
 ) -> Solver:
     """Load the solver ``name``: a classical one, shipped weights, or the path of weights.
 
@@ -28,6 +42,10 @@ def create_solver(
         precision: ``auto`` (fp32), ``fp32``, or ``fp16`` (CUDA only).
         tile: largest side of a tile in pixels; 0 chooses.
         threads: CPU threads of the network; 0 uses all cores.
+        strategy: ``auto``, ``tiles``, ``whole``, ``resize`` or ``hybrid``; see ``strategies.py``.
+        tta: ``none``, ``flips`` or ``views``: what is averaged; see ``views.py``.
+        refine: steps of backpropagating refinement; 0 is none.
+        refine_carry: begin each frame's refinement where the one before ended.
 
     Raises:
         ModelError: no such solver, damaged weights, or a backend that cannot run here.
@@ -37,11 +55,75 @@ def create_solver(
     if name in CLASSICAL:
         from gossamer.inference.classical import ClassicalSolver  # seconds of imports that networks do not need
 
+        if refine or tta != "none" or strategy != "auto":
+            raise SettingError(
+                f"{name} is no network: leave out --refine, --tta and --strategy, or choose another --model."
+            )
         return ClassicalSolver(name, backend=backend, device=device, precision=precision)
     from gossamer.inference.backends import open_backend
     from gossamer.inference.predictor import NetworkSolver
+    from gossamer.inference.strategies import choose_strategy, create_strategy
     from gossamer.models.weights import find_manifest
 
     manifest = find_manifest(name)
-    network = open_backend(manifest, backend=backend, device=device, precision=precision, threads=threads)
-    return NetworkSolver(manifest, network, tile=tile)
+    chosen = choose_strategy(strategy, manifest, backend=backend, tile=tile)
+    if refine:
+        network = _open_refining(
+            manifest,
+            refine,
+            chosen,
+            backend=backend,
+            device=device,
+            precision=precision,
+            threads=threads,
+            carry=refine_carry,
+        )
+    else:
+        library = "torch" if chosen == "hybrid" else backend
+        network = open_backend(manifest, backend=library, device=device, precision=precision, threads=threads)
+    return NetworkSolver(manifest, network, strategy=create_strategy(chosen, manifest, network, tile=tile), tta=tta)
+
+
+def _open_refining(
+    manifest: Manifest,
+    steps: int,
+    strategy: str,
+    *,
+    backend: str,
+    device: str,
+    precision: str,
+    threads: int,
+    carry: bool,
+) -> Backend:
+    """The network of ``manifest`` in torch, its answers refined in ``steps`` steps."""
+    if manifest.family not in STEERABLE:
+        raise SettingError(
+            f"{manifest.name} is {manifest.architecture}, whose decoder --refine cannot steer; it can steer those of "
+            "gossamer-s and lsa-r50d. Leave out --refine, or choose one of them with --model."
+        )
+    if backend not in ("auto", "torch"):
+        raise SettingError(
+            f"--refine follows gradients, and --backend {backend} gives none. Use --backend torch (or auto)."
+        )
+    if precision == "fp16":
+        raise SettingError("--refine works in fp32. Leave out --precision fp16.")
+    if strategy == "whole":
+        raise SettingError("--refine works on tiles. Leave out --strategy whole.")
+    from gossamer.inference.backends import TorchBackend, open_backend
+
+    try:
+        opened = open_backend(manifest, backend="torch", device=device, precision="fp32", threads=threads)
+    except MissingDependencyError as error:
+        raise MissingDependencyError(f"--refine needs torch. {error}") from error
+    assert isinstance(opened, TorchBackend)
+    from gossamer.inference.refine import RefineSettings
+    from gossamer.inference.refining import RefiningBackend
+
+    return RefiningBackend(
+        opened.network,
+        RefineSettings(steps=steps),
+        weights_sha256=opened.weights_sha256,
+        device=str(opened.effective["device"]),
+        effective=opened.effective,
+        carry=carry,
+    )

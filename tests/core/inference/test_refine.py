@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.inference.backends import Backend
-from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, RefiningBackend, refine
+from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, refine
+from gossamer.inference.refining import RefiningBackend
 from gossamer.models.gossamer_s import GossamerS, GossamerSConfig
 from gossamer.models.lsa import Lsa, LsaFeatures
 
