@@ -24,6 +24,10 @@ Modulation = Mapping[int, tuple[Tensor, Tensor]]
 """For each decoder stage (A, B), N C h w each: its features t become ``t * exp(up(A)) + up(B)``, up bicubic."""
 
 
+PROGRESS = 1e-3
+"""Part of the loss that a step has to take away to count as progress."""
+
+
 @runtime_checkable
 class RefinableNetwork(Protocol):
     """A network whose decoder can be steered."""
@@ -54,7 +58,13 @@ class RefineSettings:
     clamp_reference: bool = True
     """Measure that against the clamped matte; the published code takes the raw one and counts its overshoot."""
 
+    patience: int = 0
+    """Stop a batch after this many steps that brought none of its pictures closer by PROGRESS; 0 takes every step.
+    Steps that the guard takes back do not count."""
+
     def __post_init__(self) -> None:
+        if self.patience < 0:
+            raise SettingError(f"The refinement's patience has to be 0 or more steps, not {self.patience}.")
         if self.steps < 0:
             raise SettingError(f"Refinement takes 0 or more steps, not {self.steps}.")
         if not self.rate > 0:
@@ -207,7 +217,7 @@ def _descend(
     reference = raw.clamp(0, 1) if settings.clamp_reference else raw
     first = _losses(raw, reference, regions, settings.keep_weight)[:, 0]
     rate = torch.full_like(first, settings.rate)
-    halvings = torch.zeros_like(first)
+    halvings, stale = torch.zeros_like(first), torch.zeros_like(first)
     variables = zeros
     if start:
         variables = [value.detach().to(raw).clone() for stage in stages for value in start[stage]]
@@ -223,11 +233,13 @@ def _descend(
         # Not `>`: a loss that is not a number is never below another.
         accepted = total <= first * (1 + 1e-6)
         better = total < best_loss
+        is_still = accepted & (total >= best_loss * (1 - PROGRESS))
+        stale = torch.where(is_still, stale + 1, torch.where(accepted, 0.0, stale)) if step else stale
         best = _choose(better, variables, best)
         best_loss = torch.where(better, total, best_loss)
         best_alpha = torch.where(better[:, None, None, None], raw.detach().clamp(0, 1), best_alpha)
         history.append(losses.detach())
-        if step == settings.steps:
+        if step == settings.steps or (settings.patience and bool((stale >= settings.patience).all())):
             break
         # Of the weights no gradient is asked, so none is left behind on them.
         gradient = list(torch.autograd.grad(losses[:, 0].sum(), variables))

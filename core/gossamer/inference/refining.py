@@ -73,6 +73,7 @@ class _Tally:
     """What refinement did to the tiles of a frame."""
 
     tiles: int = 0
+    steps: int = 0
     guarded: int = 0
     unchanged: int = 0
     started: int = 0
@@ -85,6 +86,7 @@ class _Tally:
             return
         totals = result.losses[..., 0].nan_to_num(nan=torch.inf).amin(dim=0)
         self.tiles += 1
+        self.steps += len(result.losses) - 1
         self.started += started
         self.guarded += bool((result.halvings > 0).any())
         self.unchanged += result.is_unchanged
@@ -170,15 +172,16 @@ class RefiningBackend:
     def end_frame(self) -> Mapping[str, Any]:
         """What was done since the last call, for the report; what follows belongs to another frame.
 
-        ``refine_steps`` asked of each tile, ``refine_tiles`` that had something to refine, of these ``refine_guarded``
-        where the guard took steps back, ``refine_unchanged`` where no step was better than the network's own matte, and
-        ``refine_started`` that began where the frame before had ended; the mean loss before and after.
+        ``refine_tiles`` that had something to refine, ``refine_steps`` that were run on all of them together; of the
+        tiles ``refine_guarded`` where the guard took steps back, ``refine_unchanged`` where no step was better than the
+        network's own matte, and ``refine_started`` that began where the frame before had ended; the mean loss of
+        the tiles before and after.
         """
         tally, self._tally = self._tally, _Tally()
         if self._starts is not None:
             self._starts.next_frame()
         facts: dict[str, Any] = {
-            "refine_steps": self._settings.steps,
+            "refine_steps": tally.steps,
             "refine_tiles": tally.tiles,
             "refine_guarded": tally.guarded,
             "refine_unchanged": tally.unchanged,

@@ -19,6 +19,9 @@ CLASSICAL = ("closed-form", "knn", "shared")
 STEERABLE = ("gossamer", "lsa")
 """Families of networks whose decoder refinement can steer; core/decisions/0013-test-time.md says why."""
 
+REFINE_PATIENCE = 10
+"""Steps without progress after which a tile is not refined any further."""
+
 
 def create_solver(
     name: str,
@@ -121,7 +124,7 @@ def _open_refining(
 
     return RefiningBackend(
         opened.network,
-        RefineSettings(steps=steps),
+        RefineSettings(steps=steps, patience=REFINE_PATIENCE),
         weights_sha256=opened.weights_sha256,
         device=str(opened.effective["device"]),
         effective=opened.effective,
