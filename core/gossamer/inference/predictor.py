@@ -76,12 +76,12 @@ class _Clock:
 
     def __init__(self, total: int, cancelled: Cancelled | None, progress: Callable[[float], None] | None) -> None:
         self._done, self._total = 0, total
-        self._cancelled, self._progress = cancelled, progress
+        self.cancelled, self._progress = cancelled, progress
         self.seconds = 0.0
 
     def tick(self) -> None:
         """Before each pass."""
-        if self._cancelled is not None and self._cancelled():
+        if self.cancelled is not None and self.cancelled():
             raise CancelledError("Cancelled.")
         if self._progress is not None:
             self._progress(self._done / self._total)
@@ -197,7 +197,8 @@ class NetworkSolver:
         guide = None if scene.guide is None else view.show(to_tensor(read_window(scene.guide, window)))
         where = Window(window.x + scene.origin[0], window.y + scene.origin[1], window.width, window.height)
         started = time.monotonic()
-        answer = self._strategy.infer(plate, guide, Place(view.window(where), scene.scale, DIHEDRAL.index(view)))
+        place = Place(view.window(where), scene.scale, DIHEDRAL.index(view))
+        answer = self._strategy.infer(plate, guide, place, cancelled=clock.cancelled)
         clock.seconds += time.monotonic() - started
         if answer.shape != (1, 1, *plate.shape[2:]):
             raise ModelError(f"{self.name} answered {answer.shape} for {plate.shape[3]}x{plate.shape[2]} pixels.")

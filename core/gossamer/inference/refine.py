@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError
+from gossamer.errors import CancelledError, ModelError, SettingError
+from gossamer.inference.solution import Cancelled
 
 __all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "check_refinable", "refine"]
 
@@ -138,6 +139,7 @@ def refine(
     settings: RefineSettings | None = None,
     *,
     start: Modulation | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Refinement:
     """Refine the mattes of a batch; each picture has variables of its own and does not see the others.
 
@@ -150,10 +152,12 @@ def refine(
         trimap: N 1 H W of 0, 0.5 and 1. A picture without unknown pixels is left alone.
         settings: how far and how fast; the published ones by default.
         start: the modulation of an earlier frame to begin with, dropped by a picture that is worse off with it.
+        cancelled: asked before each step.
 
     Raises:
         ModelError: the network cannot be steered, is in train mode, or gives values that are not numbers.
         SettingError: ``start`` does not fit the network or the batch.
+        CancelledError: ``cancelled`` said so.
     """
     settings = settings or RefineSettings()
     check_refinable(network, start, len(plate))
@@ -170,7 +174,7 @@ def refine(
         found = Refinement(raw.clamp(0, 1))
         if settings.steps and regions.unknown.any():
             with torch.enable_grad():
-                found = _descend(steered, features, raw, regions, settings, start)
+                found = _descend(steered, features, raw, regions, settings, start, cancelled)
         known = torch.where(trimap > 0.75, 1.0, 0.0)
         return Refinement(
             torch.where(regions.unknown > 0, found.alpha, known),
@@ -209,6 +213,7 @@ def _descend(
     regions: _Regions,
     settings: RefineSettings,
     start: Modulation | None,
+    cancelled: Cancelled | None,
 ) -> Refinement:
     """Gradient descent on A and B, guarded picture by picture."""
     shapes = network.modulation_shapes()
@@ -225,6 +230,8 @@ def _descend(
     best, best_loss, best_alpha = zeros, first, raw.clamp(0, 1)
     history = []
     for step in range(settings.steps + 1):
+        if cancelled is not None and cancelled():
+            raise CancelledError("Cancelled.")
         variables = [value.detach().requires_grad_() for value in variables]
         pairs = dict(zip(stages, zip(variables[::2], variables[1::2], strict=True), strict=True))
         raw = network.decode(features, pairs)

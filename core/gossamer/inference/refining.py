@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gossamer.errors import ModelError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.inference.refine import Modulation, Refinement, RefineSettings, check_refinable, refine
+from gossamer.inference.solution import Cancelled
 from gossamer.inference.strategies import Place
 
 __all__ = ["RefiningBackend", "StartMaps"]
@@ -146,8 +147,14 @@ class RefiningBackend:
         """
         return self.infer_at(plate, trimap, None)
 
-    def infer_at(self, plate: FloatArray, trimap: FloatArray | None, place: Place | None) -> FloatArray:
-        """The same for a tile of which it is known where it lies, so that an earlier frame's can help it to start."""
+    def infer_at(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place | None, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
+        """The same for a tile of which it is known where it lies, so that an earlier frame's can help it to start.
+
+        Raises:
+            CancelledError: ``cancelled``, asked before each step, said so.
+        """
         if trimap is None:
             raise TrimapError("Refinement follows a trimap: give --trimap, --mask, or --core and --garbage.")
         plate_tensor, trimap_tensor = (torch.from_numpy(value).to(self._device) for value in (plate, trimap))
@@ -157,7 +164,9 @@ class RefiningBackend:
         flags = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
         try:
             with flags:
-                result = refine(self._network, plate_tensor, trimap_tensor, self._settings, start=start)
+                result = refine(
+                    self._network, plate_tensor, trimap_tensor, self._settings, start=start, cancelled=cancelled
+                )
         except (RuntimeError, MemoryError) as error:
             raise ModelError(
                 f"Refinement failed on a tile of {plate.shape[3]}x{plate.shape[2]} pixels ({error}). It needs several "

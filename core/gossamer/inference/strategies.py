@@ -17,6 +17,7 @@ from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend, TorchBackend
+from gossamer.inference.solution import Cancelled
 from gossamer.inference.tiling import Tile, plan_tiles
 from gossamer.models.gfm_sizes import FOCUS_RATIO, GLANCE_RATIO, reduced_size, resize_picture
 from gossamer.models.weights import Manifest
@@ -55,8 +56,10 @@ class Place:
 class PlacedBackend(Protocol):
     """A backend that wants to know where its tiles lie."""
 
-    def infer_at(self, plate: FloatArray, trimap: FloatArray | None, place: Place | None) -> FloatArray:
-        """As ``Backend.infer``."""
+    def infer_at(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place | None, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
+        """As ``Backend.infer``; asks ``cancelled`` while it works."""
         ...
 
     def end_frame(self) -> Mapping[str, Any]:
@@ -76,8 +79,10 @@ class Strategy(Protocol):
         """What will be looked at; none where no pixel is unknown."""
         ...
 
-    def infer(self, plate: FloatArray, trimap: FloatArray | None, place: Place) -> FloatArray:
-        """A tile's window, 1 3 H W and 1 1 H W or None, to alpha 1 1 H W."""
+    def infer(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
+        """A tile's window, 1 3 H W and 1 1 H W or None, to alpha 1 1 H W. Long work asks ``cancelled`` meanwhile."""
         ...
 
     def end_frame(self) -> Mapping[str, Any]:
@@ -92,10 +97,16 @@ class _Counting:
         self._backend = backend
         self._sizes: list[tuple[int, int]] = []
 
-    def _ask(self, plate: FloatArray, trimap: FloatArray | None, place: Place | None = None) -> FloatArray:
+    def _ask(
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> FloatArray:
         self._sizes.append((plate.shape[3], plate.shape[2]))
         if isinstance(self._backend, PlacedBackend):
-            return self._backend.infer_at(plate, trimap, place)
+            return self._backend.infer_at(plate, trimap, place, cancelled=cancelled)
         return self._backend.infer(plate, trimap)
 
     def end_frame(self) -> dict[str, Any]:
@@ -128,9 +139,11 @@ class TilesStrategy(_Counting):
             trimap, multiple_of=manifest.multiple_of, margin=manifest.margin, tile=self._tile, origin=origin
         )
 
-    def infer(self, plate: FloatArray, trimap: FloatArray | None, place: Place) -> FloatArray:
+    def infer(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
         """See :class:`Strategy`."""
-        return self._ask(plate, trimap, place)
+        return self._ask(plate, trimap, place, cancelled)
 
 
 class _WholePicture(_Counting):
@@ -156,7 +169,9 @@ class WholeStrategy(_WholePicture):
         super().__init__(backend)
         self._family, self._multiple_of = manifest.family, manifest.multiple_of
 
-    def infer(self, plate: FloatArray, trimap: FloatArray | None, place: Place) -> FloatArray:
+    def infer(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
         """See :class:`Strategy`."""
         height, width = plate.shape[2:]
         scale = min(1.0, LARGEST_SIDE / max(height, width))
@@ -217,7 +232,9 @@ class ResizeStrategy(_WholePicture):
         super().__init__(backend)
         self._ratio, self._compat = ratio, compat
 
-    def infer(self, plate: FloatArray, trimap: FloatArray | None, place: Place) -> FloatArray:
+    def infer(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
         """See :class:`Strategy`."""
         height, width = plate.shape[2:]
         size = reduced_size(height, width, self._ratio, compat=self._compat)
@@ -237,7 +254,9 @@ class HybridStrategy(_WholePicture):
         super().__init__(backend)
         self._torch_backend = backend
 
-    def infer(self, plate: FloatArray, trimap: FloatArray | None, place: Place) -> FloatArray:
+    def infer(
+        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+    ) -> FloatArray:
         """See :class:`Strategy`."""
         from gossamer.models.gfm_strategies import matte_hybrid  # torch
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError
+from gossamer.errors import CancelledError, ModelError, SettingError
 from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, refine
 from gossamer.models.gossamer_s import GossamerS, GossamerSConfig
 from gossamer.models.lsa import Lsa, LsaFeatures
@@ -297,6 +297,18 @@ def test_a_batch_that_comes_no_closer_is_left_early() -> None:
     impatient = RefineSettings(steps=60, rate=1e-9, patience=3)
     assert len(refine(tiny(), plate, trimap, impatient).losses) == 4
     assert len(refine(tiny(), plate, trimap, RefineSettings(steps=8, rate=2.0, patience=3)).losses) == 9
+
+
+def test_it_is_cancelled_between_steps() -> None:
+    asked: list[int] = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(CancelledError, match="Cancelled"):
+        refine(tiny(), *scene(), SOME, cancelled=cancelled)
+    assert len(asked) == 3
 
 
 def test_steps_that_the_guard_takes_back_do_not_end_it_early() -> None:

@@ -139,7 +139,7 @@ def test_a_scaled_picture_keeps_at_least_a_pixel() -> None:
 @pytest.mark.parametrize("tta", ["none", "flips", "views"])
 def test_a_network_that_follows_its_input_is_averaged_to_itself(tta: str) -> None:
     ramp = np.clip((np.arange(56, dtype=np.float32) - 18) / 18, 0, 1)
-    plate = np.broadcast_to(ramp[:, None], (40, 56, 3)).copy()
+    plate = np.broadcast_to(ramp[:, None], (40, 56, 3)).astype(np.float32)
     alpha = solver(Solved(red), tta).solve(plate, stripes()).alpha
     unknown = stripes() == 0.5
     np.testing.assert_allclose(alpha[unknown], plate[..., 0][unknown], atol=0.02)
