@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
+from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend
 from gossamer.inference.merging import TileMerger, read_window
+from gossamer.inference.passes import busy_seconds, run_passes
 from gossamer.inference.solution import Cancelled, Solution
 from gossamer.inference.strategies import Place, Strategy, TilesStrategy
 from gossamer.inference.tiling import Tile
@@ -71,21 +73,9 @@ class _Scene:
     scale: float
 
 
-class _Clock:
-    """Between passes: asks whether to stop, tells how far it is, adds up what the network took."""
-
-    def __init__(self, total: int, cancelled: Cancelled | None, progress: Callable[[float], None] | None) -> None:
-        self._done, self._total = 0, total
-        self.cancelled, self._progress = cancelled, progress
-        self.seconds = 0.0
-
-    def tick(self) -> None:
-        """Before each pass."""
-        if self.cancelled is not None and self.cancelled():
-            raise CancelledError("Cancelled.")
-        if self._progress is not None:
-            self._progress(self._done / self._total)
-        self._done += 1
+def _tell_part(progress: Callable[[float], None], part: tuple[float, float], done: float) -> None:
+    """Pass on the finished part of one scale as a part of all: ``part`` is where it starts and how much it is."""
+    progress(part[0] + part[1] * done)
 
 
 class NetworkSolver:
@@ -150,15 +140,27 @@ class NetworkSolver:
         scenes = [self._scene(plate, trimap, origin, scale) for scale in TTA_SCALES[self.tta]]
         averaged = TTA_VIEWS[self.tta]
         views = (*averaged, MIRRORED) if confidence and MIRRORED not in averaged else averaged
-        clock = _Clock(sum(len(scene.tiles) * len(views) for scene in scenes), cancelled, progress)
+        spans: list[tuple[float, float]] = []
+        areas = [[tile.window.width * tile.window.height for tile in scene.tiles for _ in views] for scene in scenes]
+        everything, done = sum(map(sum, areas)), 0
         alpha = np.full((height, width), 0.5, np.float32) if trimap is None else trimap.copy()
         unknown = is_unknown(alpha)
         answers: list[FloatArray] = []
         trust: FloatArray | None = None
-        for scene in scenes:
+        for scene, reads in zip(scenes, areas, strict=True):
+            part = (done / max(everything, 1), sum(reads) / max(everything, 1))
+            passes = run_passes(
+                reads,
+                partial(self._pass, scene, views, spans, cancelled),
+                at_once=self._strategy.at_once,
+                cancelled=cancelled,
+                progress=None if progress is None else partial(_tell_part, progress, part),
+            )
+            done += sum(reads)
             merged, differences = TileMerger(*scene.trimap.shape), TileMerger(*scene.trimap.shape)
-            for tile in scene.tiles:
-                seen = {view: self._pass(scene, tile.window, view, clock) for view in views}
+            # In the order of the plan, whichever came first: sums of floats depend on it.
+            for number, tile in enumerate(scene.tiles):
+                seen = dict(zip(views, passes[number * len(views) : (number + 1) * len(views)], strict=True))
                 merged.add(tile, average_views([seen[view] for view in averaged]))
                 if confidence and scene.scale == 1:
                     differences.add(tile, seen[IDENTITY] - seen[MIRRORED])
@@ -168,7 +170,7 @@ class NetworkSolver:
             answers.append(self._at_full_size(scene, merged, unknown))
         alpha[unknown] = average_views(answers)
         facts = self._done(scenes, height, width, int(unknown.sum()))
-        return Solution(alpha, trust, facts, {"network": clock.seconds})
+        return Solution(alpha, trust, facts, {"network": busy_seconds(spans)})
 
     def _scene(self, plate: FloatArray, trimap: FloatArray | None, origin: tuple[int, int], scale: float) -> _Scene:
         """The picture resized by ``scale``, and where the network will look."""
@@ -190,16 +192,27 @@ class NetworkSolver:
         alpha[part] = merged.at(part)
         return resize_alpha(alpha, *unknown.shape)[unknown]
 
-    def _pass(self, scene: _Scene, window: Window, view: View, clock: _Clock) -> FloatArray:
-        """The network's answer for ``window`` seen as ``view``, turned back, 0..1."""
-        clock.tick()
+    def _pass(
+        self,
+        scene: _Scene,
+        views: Sequence[View],
+        spans: list[tuple[float, float]],
+        cancelled: Cancelled | None,
+        index: int,
+        alone: bool,
+    ) -> FloatArray:
+        """The network's answer for the pass ``index``, every tile in every view, turned back, 0..1.
+
+        ``alone``: other passes go on beside it. When the network itself worked is added to ``spans``.
+        """
+        window, view = scene.tiles[index // len(views)].window, views[index % len(views)]
         plate = view.show(to_tensor(read_window(scene.plate, window)))
         guide = None if scene.guide is None else view.show(to_tensor(read_window(scene.guide, window)))
         where = Window(window.x + scene.origin[0], window.y + scene.origin[1], window.width, window.height)
         started = time.monotonic()
         place = Place(view.window(where), scene.scale, DIHEDRAL.index(view))
-        answer = self._strategy.infer(plate, guide, place, cancelled=clock.cancelled)
-        clock.seconds += time.monotonic() - started
+        answer = self._strategy.infer(plate, guide, place, alone=alone, cancelled=cancelled)
+        spans.append((started, time.monotonic()))
         if answer.shape != (1, 1, *plate.shape[2:]):
             raise ModelError(f"{self.name} answered {answer.shape} for {plate.shape[3]}x{plate.shape[2]} pixels.")
         alpha = from_tensor(view.back(answer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gossamer.errors import MissingDependencyError, SettingError
@@ -35,24 +36,29 @@ def create_solver(
     tta: str = "none",
     refine: int = 0,
     refine_carry: bool = False,
+    building: Callable[[float, str], None] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Solver:
     """Load the solver ``name``: a classical one, shipped weights, or the path of weights.
 
     Args:
         name: ``closed-form``, ``knn``, ``shared``, a name that ``gossamer models`` lists, or a path.
-        backend: ``auto``, ``onnxruntime`` or ``torch``; ``auto`` takes what is fastest here.
+        backend: ``auto`` or one of ``config.BACKENDS``; ``auto`` takes what is fastest here.
         device: ``auto``, ``cpu`` or ``cuda``.
-        precision: ``auto`` (fp32), ``fp32``, or ``fp16`` (CUDA only).
+        precision: ``auto`` (fp32), ``fp32``, ``fp16`` (CUDA only) or ``bf16``.
         tile: largest side of a tile in pixels; 0 chooses.
         threads: CPU threads of the network; 0 uses all cores.
         strategy: ``auto``, ``tiles``, ``whole``, ``resize`` or ``hybrid``; see ``strategies.py``.
         tta: ``none``, ``flips`` or ``views``: what is averaged; see ``views.py``.
         refine: steps of backpropagating refinement; 0 is none.
         refine_carry: begin each frame's refinement where the one before ended.
+        building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.
+        cancelled: asked while it is built.
 
     Raises:
         ModelError: no such solver, damaged weights, or a backend that cannot run here.
         SettingError: settings that exclude each other.
+        CancelledError: ``cancelled`` said so.
         MissingDependencyError: names the package to install.
     """
     if name in CLASSICAL:
@@ -83,7 +89,15 @@ def create_solver(
         )
     else:
         library = "torch" if chosen == "hybrid" else backend
-        network = open_backend(manifest, backend=library, device=device, precision=precision, threads=threads)
+        network = open_backend(
+            manifest,
+            backend=library,
+            device=device,
+            precision=precision,
+            threads=threads,
+            building=building,
+            cancelled=cancelled,
+        )
     return NetworkSolver(manifest, network, strategy=create_strategy(chosen, manifest, network, tile=tile), tta=tta)
 
 
@@ -108,11 +122,12 @@ def _open_refining(
         raise SettingError(
             f"--refine follows gradients, and --backend {backend} gives none. Use --backend torch (or auto)."
         )
-    if precision == "fp16":
-        raise SettingError("--refine works in fp32. Leave out --precision fp16.")
+    if precision not in ("auto", "fp32"):
+        raise SettingError(f"--refine works in fp32. Leave out --precision {precision}.")
     if strategy == "whole":
         raise SettingError("--refine works on tiles. Leave out --strategy whole.")
-    from gossamer.inference.backends import TorchBackend, open_backend
+    from gossamer.inference.backends import open_backend
+    from gossamer.inference.backends.pytorch import TorchBackend
 
     try:
         opened = open_backend(manifest, backend="torch", device=device, precision="fp32", threads=threads)

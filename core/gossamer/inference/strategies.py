@@ -16,7 +16,8 @@ import numpy as np
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
-from gossamer.inference.backends import Backend, TorchBackend
+from gossamer.inference.backends import Backend, ParallelBackend, SizedBackend
+from gossamer.inference.backends.pytorch import TorchBackend
 from gossamer.inference.solution import Cancelled
 from gossamer.inference.tiling import Tile, plan_tiles
 from gossamer.models.gfm_sizes import FOCUS_RATIO, GLANCE_RATIO, reduced_size, resize_picture
@@ -75,14 +76,28 @@ class Strategy(Protocol):
         """As the user gives it to ``--strategy``."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """Tiles that may be inferred at the same time."""
+        ...
+
     def tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
         """What will be looked at; none where no pixel is unknown."""
         ...
 
     def infer(
-        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place,
+        *,
+        alone: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> FloatArray:
-        """A tile's window, 1 3 H W and 1 1 H W or None, to alpha 1 1 H W. Long work asks ``cancelled`` meanwhile."""
+        """A tile's window, 1 3 H W and 1 1 H W or None, to alpha 1 1 H W. Long work asks ``cancelled`` meanwhile.
+
+        ``alone``: others go on beside it, in other threads (only where ``at_once`` allows it).
+        """
         ...
 
     def end_frame(self) -> Mapping[str, Any]:
@@ -93,6 +108,8 @@ class Strategy(Protocol):
 class _Counting:
     """Counts what the network reads."""
 
+    at_once = 1
+
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._sizes: list[tuple[int, int]] = []
@@ -102,11 +119,15 @@ class _Counting:
         plate: FloatArray,
         trimap: FloatArray | None,
         place: Place | None = None,
+        *,
+        alone: bool = False,
         cancelled: Cancelled | None = None,
     ) -> FloatArray:
         self._sizes.append((plate.shape[3], plate.shape[2]))
         if isinstance(self._backend, PlacedBackend):
             return self._backend.infer_at(plate, trimap, place, cancelled=cancelled)
+        if alone and isinstance(self._backend, ParallelBackend):
+            return self._backend.infer_alone(plate, trimap)
         return self._backend.infer(plate, trimap)
 
     def end_frame(self) -> dict[str, Any]:
@@ -131,19 +152,32 @@ class TilesStrategy(_Counting):
     def __init__(self, manifest: Manifest, backend: Backend, *, tile: int = 0) -> None:
         super().__init__(backend)
         self._manifest, self._tile = manifest, tile
+        self.at_once = backend.at_once if isinstance(backend, ParallelBackend) else 1
+        self._largest_side = backend.largest_side if isinstance(backend, SizedBackend) else 0
 
     def tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
         """See ``tiling.py``."""
         manifest = self._manifest
         return plan_tiles(
-            trimap, multiple_of=manifest.multiple_of, margin=manifest.margin, tile=self._tile, origin=origin
+            trimap,
+            multiple_of=manifest.multiple_of,
+            margin=manifest.margin,
+            tile=self._tile,
+            largest_side=self._largest_side,
+            origin=origin,
         )
 
     def infer(
-        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place,
+        *,
+        alone: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> FloatArray:
         """See :class:`Strategy`."""
-        return self._ask(plate, trimap, place, cancelled)
+        return self._ask(plate, trimap, place, alone=alone, cancelled=cancelled)
 
 
 class _WholePicture(_Counting):
@@ -170,7 +204,13 @@ class WholeStrategy(_WholePicture):
         self._family, self._multiple_of = manifest.family, manifest.multiple_of
 
     def infer(
-        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place,
+        *,
+        alone: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> FloatArray:
         """See :class:`Strategy`."""
         height, width = plate.shape[2:]
@@ -233,7 +273,13 @@ class ResizeStrategy(_WholePicture):
         self._ratio, self._compat = ratio, compat
 
     def infer(
-        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place,
+        *,
+        alone: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> FloatArray:
         """See :class:`Strategy`."""
         height, width = plate.shape[2:]
@@ -255,7 +301,13 @@ class HybridStrategy(_WholePicture):
         self._torch_backend = backend
 
     def infer(
-        self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
+        self,
+        plate: FloatArray,
+        trimap: FloatArray | None,
+        place: Place,
+        *,
+        alone: bool = False,
+        cancelled: Cancelled | None = None,
     ) -> FloatArray:
         """See :class:`Strategy`."""
         from gossamer.models.gfm_strategies import matte_hybrid  # torch

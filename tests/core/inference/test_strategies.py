@@ -11,7 +11,7 @@ import torch
 
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
-from gossamer.inference.backends import TorchBackend
+from gossamer.inference.backends.pytorch import TorchBackend
 from gossamer.inference.predictor import NetworkSolver
 from gossamer.inference.strategies import (
     LARGEST_AREA,
@@ -70,7 +70,7 @@ class InTorch(TorchBackend):
     """The backend of a network that is here already."""
 
     def __init__(self, network: Any) -> None:
-        self._torch, self._device, self._model, self._half = torch, torch.device("cpu"), network.eval(), False
+        self._torch, self._device, self._model, self._lowered = torch, torch.device("cpu"), network.eval(), None
         self.weights_sha256 = "0" * 64
         self.effective = {"backend": "torch", "device": "cpu", "precision": "fp32"}
 
