@@ -38,6 +38,10 @@ LARGEST_SIDE = 2176
 """Of a whole picture in one pass; larger ones are reduced, as by LSA's published script."""
 LARGEST_AREA = {"vitmatte": 1920 * 1088}
 """Pixels of a whole picture in one pass, by family: global attention takes memory with the square of this."""
+UNGUIDED = (
+    "known pixels of the trimap are obeyed, but this file's network takes no trimap: in between it decides by itself "
+    "what is foreground. --backend torch lets the trimap overrule that"
+)
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 
 
@@ -231,6 +235,7 @@ class ResizeStrategy(_WholePicture):
         """``compat``: the sizes of the published script (:func:`gossamer.models.gfm_sizes.reduced_size`)."""
         super().__init__(backend)
         self._ratio, self._compat = ratio, compat
+        self._is_guided = False
 
     def infer(
         self, plate: FloatArray, trimap: FloatArray | None, place: Place, *, cancelled: Cancelled | None = None
@@ -238,11 +243,18 @@ class ResizeStrategy(_WholePicture):
         """See :class:`Strategy`."""
         height, width = plate.shape[2:]
         size = reduced_size(height, width, self._ratio, compat=self._compat)
-        small = None
+        small, self._is_guided = None, trimap is not None
         if trimap is not None:
             blended = resize_picture(trimap, *size)
             small = (1 + (blended > 0.99).astype(np.float32) - (blended < 0.01).astype(np.float32)) / np.float32(2)
         return resize_picture(self._ask(resize_picture(plate, *size), small), height, width)
+
+    def end_frame(self) -> dict[str, Any]:
+        """See :class:`Strategy`; says so where the trimap could not overrule the glance."""
+        facts = super().end_frame()
+        if self._is_guided and not isinstance(self._backend, TorchBackend):
+            facts["notes"] = [UNGUIDED]
+        return facts
 
 
 class HybridStrategy(_WholePicture):

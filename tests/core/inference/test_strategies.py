@@ -250,6 +250,12 @@ def test_resize_shows_the_network_a_reduced_trimap(gfm: Callable[[str], Any]) ->
     assert seen is not None
     assert set(np.unique(seen)) == {0.0, 0.5, 1.0}
     assert backend.sizes == [(65, 50)]
+    picture = plate[0].transpose(1, 2, 0).copy()
+    assert "takes no trimap" in solver.solve(picture, trimap[0, 0]).effective["notes"][0]
+    assert "notes" not in solver.solve(picture, None).effective
+    in_torch = InTorch(gfm("tt"))
+    guided = NetworkSolver(GFM, in_torch, strategy=ResizeStrategy(in_torch)).solve(picture, trimap[0, 0])
+    assert "notes" not in guided.effective
     assert np.array_equal(found[trimap[0, 0] != 0.5], trimap[0, 0][trimap[0, 0] != 0.5])
 
 
