@@ -12,17 +12,10 @@ import torch
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
 from gossamer.inference.backends import TorchBackend
+from gossamer.inference.choose_strategy import choose_strategy, create_strategy
 from gossamer.inference.predictor import NetworkSolver
-from gossamer.inference.strategies import (
-    LARGEST_AREA,
-    LARGEST_SIDE,
-    HybridStrategy,
-    Place,
-    ResizeStrategy,
-    WholeStrategy,
-    choose_strategy,
-    create_strategy,
-)
+from gossamer.inference.strategies import Place
+from gossamer.inference.whole_pictures import LARGEST_AREA, LARGEST_SIDE, HybridStrategy, ResizeStrategy, WholeStrategy
 from gossamer.models.gfm import Gfm, GfmConfig
 from gossamer.models.gfm_strategies import matte_hybrid
 from gossamer.models.lsa import Lsa
