@@ -111,8 +111,9 @@ class RefiningBackend:
         effective: Mapping[str, Any] | None = None,
         carry: bool = False,
     ) -> None:
-        """Args:
+        """Take a network that is loaded.
 
+        Args:
             network: in eval mode, on ``device``.
             settings: how far and how fast.
             weights_sha256: of the file that the network was loaded from.

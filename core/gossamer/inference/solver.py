@@ -70,8 +70,8 @@ def create_solver(
             )
         return ClassicalSolver(name, backend=backend, device=device, precision=precision)
     from gossamer.inference.backends import open_backend
+    from gossamer.inference.choose_strategy import choose_strategy, create_strategy
     from gossamer.inference.predictor import NetworkSolver
-    from gossamer.inference.strategies import choose_strategy, create_strategy
     from gossamer.models.weights import find_manifest
 
     manifest = find_manifest(name)

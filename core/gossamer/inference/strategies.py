@@ -1,7 +1,7 @@
 """How a network looks at a picture: in tiles where it is unknown, or at all of it, at one size or two.
 
-Every strategy answers for tiles; those that look at the whole picture plan one tile that is the whole picture. So
-averaging over views, confidence and merging are the same for all of them (``predictor.py``). No torch here.
+Every strategy answers for tiles; those that look at the whole picture (``whole_pictures.py``) plan one tile, which is
+the picture. So averaging over views, confidence and merging are the same for all of them (``predictor.py``).
 """
 
 from __future__ import annotations
@@ -10,36 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-import cv2
-import numpy as np
-
-from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
-from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend, ParallelBackend, SizedBackend
-from gossamer.inference.backends.pytorch import TorchBackend
 from gossamer.inference.solution import Cancelled
 from gossamer.inference.tiling import Tile, plan_tiles
-from gossamer.models.gfm_sizes import FOCUS_RATIO, GLANCE_RATIO, reduced_size, resize_picture
 from gossamer.models.weights import Manifest
 
-__all__ = [
-    "HybridStrategy",
-    "Place",
-    "PlacedBackend",
-    "ResizeStrategy",
-    "Strategy",
-    "TilesStrategy",
-    "WholeStrategy",
-    "choose_strategy",
-    "create_strategy",
-]
-
-LARGEST_SIDE = 2176
-"""Of a whole picture in one pass; larger ones are reduced, as by LSA's published script."""
-LARGEST_AREA = {"vitmatte": 1920 * 1088}
-"""Pixels of a whole picture in one pass, by family: global attention takes memory with the square of this."""
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+__all__ = ["CountingStrategy", "Place", "PlacedBackend", "Strategy", "TilesStrategy"]
 
 
 @dataclass(frozen=True)
@@ -105,16 +82,16 @@ class Strategy(Protocol):
         ...
 
 
-class _Counting:
-    """Counts what the network reads."""
+class CountingStrategy:
+    """Asks a backend, and counts what it is asked."""
 
     at_once = 1
 
     def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._sizes: list[tuple[int, int]] = []
+        self.backend = backend
+        self.sizes: list[tuple[int, int]] = []
 
-    def _ask(
+    def ask(
         self,
         plate: FloatArray,
         trimap: FloatArray | None,
@@ -123,28 +100,29 @@ class _Counting:
         alone: bool = False,
         cancelled: Cancelled | None = None,
     ) -> FloatArray:
-        self._sizes.append((plate.shape[3], plate.shape[2]))
-        if isinstance(self._backend, PlacedBackend):
-            return self._backend.infer_at(plate, trimap, place, cancelled=cancelled)
-        if alone and isinstance(self._backend, ParallelBackend):
-            return self._backend.infer_alone(plate, trimap)
-        return self._backend.infer(plate, trimap)
+        """One pass of the network."""
+        self.sizes.append((plate.shape[3], plate.shape[2]))
+        if isinstance(self.backend, PlacedBackend):
+            return self.backend.infer_at(plate, trimap, place, cancelled=cancelled)
+        if alone and isinstance(self.backend, ParallelBackend):
+            return self.backend.infer_alone(plate, trimap)
+        return self.backend.infer(plate, trimap)
 
     def end_frame(self) -> dict[str, Any]:
         """See :class:`Strategy`."""
-        sizes, self._sizes = self._sizes, []
+        sizes, self.sizes = self.sizes, []
         width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
         facts: dict[str, Any] = {
             "passes": len(sizes),
             "largest_pass": f"{width}x{height}",
             "network_pixels": sum(width * height for width, height in sizes),
         }
-        if isinstance(self._backend, PlacedBackend):
-            facts |= self._backend.end_frame()
+        if isinstance(self.backend, PlacedBackend):
+            facts |= self.backend.end_frame()
         return facts
 
 
-class TilesStrategy(_Counting):
+class TilesStrategy(CountingStrategy):
     """Only where it is unknown; the one for networks that look no farther than their margin."""
 
     name = "tiles"
@@ -177,190 +155,4 @@ class TilesStrategy(_Counting):
         cancelled: Cancelled | None = None,
     ) -> FloatArray:
         """See :class:`Strategy`."""
-        return self._ask(plate, trimap, place, alone=alone, cancelled=cancelled)
-
-
-class _WholePicture(_Counting):
-    """One tile: the picture."""
-
-    def tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
-        """The whole picture, if anything in it is unknown."""
-        height, width = trimap.shape
-        window = Window(0, 0, width, height)
-        return [Tile(window, window)] if is_unknown(trimap).any() else []
-
-
-class WholeStrategy(_WholePicture):
-    """One pass over the whole picture, padded as the papers' test scripts do.
-
-    Pictures of which a side is longer than LARGEST_SIDE (for ViTMatte also with more pixels than LARGEST_AREA) are
-    reduced, both sides alike, and the matte is resized back.
-    """
-
-    name = "whole"
-
-    def __init__(self, manifest: Manifest, backend: Backend) -> None:
-        super().__init__(backend)
-        self._family, self._multiple_of = manifest.family, manifest.multiple_of
-
-    def infer(
-        self,
-        plate: FloatArray,
-        trimap: FloatArray | None,
-        place: Place,
-        *,
-        alone: bool = False,
-        cancelled: Cancelled | None = None,
-    ) -> FloatArray:
-        """See :class:`Strategy`."""
-        height, width = plate.shape[2:]
-        scale = min(1.0, LARGEST_SIDE / max(height, width))
-        if self._family in LARGEST_AREA:
-            scale = min(scale, (LARGEST_AREA[self._family] / (height * width)) ** 0.5)
-        if scale < 1:
-            size = max(1, int(height * scale)), max(1, int(width * scale))
-            plate = resize_picture(plate, *size).clip(0, 1)
-            if trimap is not None:
-                seen = cv2.resize(trimap[0, 0], size[::-1], interpolation=cv2.INTER_NEAREST)
-                trimap = seen.reshape(1, 1, *size)
-        alpha = self._padded(plate, trimap)
-        return alpha if scale == 1 else resize_picture(alpha, height, width)
-
-    def _padded(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
-        height, width = plate.shape[2:]
-        top = left = 0
-        if self._family == "lsa":
-            # By reflection to multiples of 64, then 16 reflected and 16 black rows and columns of background around.
-            bottom, right = -height % 64, -width % 64
-            top = left = 32
-
-            def published(x: FloatArray) -> FloatArray:
-                more = ((0, 0), (0, 0), (16, bottom + 16), (16, right + 16))
-                return np.pad(np.pad(x, more, mode="reflect"), ((0, 0), (0, 0), (16, 16), (16, 16)))
-
-            plate, trimap = published(plate), None if trimap is None else published(trimap)
-        elif self._family == "vitmatte":
-            # With the mean colour and background; if one side needs it, both get it.
-            bottom, right = -height % 32, -width % 32
-            if bottom or right:
-                bottom, right = bottom or 32, right or 32
-                frame = np.broadcast_to(
-                    IMAGENET_MEAN[None, :, None, None], (1, 3, height + bottom, width + right)
-                ).copy()
-                frame[..., :height, :width] = plate
-                plate = frame
-                trimap = None if trimap is None else np.pad(trimap, ((0, 0), (0, 0), (0, bottom), (0, right)))
-        else:
-            rest = ((0, 0), (0, 0), (0, -height % self._multiple_of), (0, -width % self._multiple_of))
-            plate = np.pad(plate, rest, mode="reflect")
-            trimap = None if trimap is None else np.pad(trimap, rest, mode="reflect")
-        answer = self._ask(plate, trimap)
-        return answer[..., top : top + height, left : left + width]
-
-
-class ResizeStrategy(_WholePicture):
-    """GFM's RESIZE: one pass at a part of the picture's size, the matte resized back.
-
-    A trimap is reduced as well; of its blended values only those close to known count as known. The network must be
-    able to read it: an ONNX file of GFM takes the plate alone.
-    """
-
-    name = "resize"
-
-    def __init__(self, backend: Backend, *, ratio: float = FOCUS_RATIO, compat: bool = False) -> None:
-        """``compat``: the sizes of the published script (:func:`gossamer.models.gfm_sizes.reduced_size`)."""
-        super().__init__(backend)
-        self._ratio, self._compat = ratio, compat
-
-    def infer(
-        self,
-        plate: FloatArray,
-        trimap: FloatArray | None,
-        place: Place,
-        *,
-        alone: bool = False,
-        cancelled: Cancelled | None = None,
-    ) -> FloatArray:
-        """See :class:`Strategy`."""
-        height, width = plate.shape[2:]
-        size = reduced_size(height, width, self._ratio, compat=self._compat)
-        small = None
-        if trimap is not None:
-            blended = resize_picture(trimap, *size)
-            small = (1 + (blended > 0.99).astype(np.float32) - (blended < 0.01).astype(np.float32)) / np.float32(2)
-        return resize_picture(self._ask(resize_picture(plate, *size), small), height, width)
-
-
-class HybridStrategy(_WholePicture):
-    """GFM's HYBRID: the glance from a third of the picture's size, the focus from half, fused at full size."""
-
-    name = "hybrid"
-
-    def __init__(self, backend: TorchBackend) -> None:
-        super().__init__(backend)
-        self._torch_backend = backend
-
-    def infer(
-        self,
-        plate: FloatArray,
-        trimap: FloatArray | None,
-        place: Place,
-        *,
-        alone: bool = False,
-        cancelled: Cancelled | None = None,
-    ) -> FloatArray:
-        """See :class:`Strategy`."""
-        from gossamer.models.gfm_strategies import matte_hybrid  # torch
-
-        height, width = plate.shape[2:]
-        for ratio in (GLANCE_RATIO, FOCUS_RATIO):
-            high, wide = reduced_size(height, width, ratio, compat=False)
-            self._sizes.append((wide, high))
-        return self._torch_backend.run(lambda network, *inputs: matte_hybrid(network, *inputs).alpha, plate, trimap)
-
-
-def choose_strategy(strategy: str, manifest: Manifest, *, backend: str, tile: int) -> str:
-    """What ``auto`` means for these weights, or ``strategy`` itself if they can be run so.
-
-    ``auto``: GFM takes ``hybrid`` (``resize`` for RIM, and where the backend is ONNX Runtime, which gives no glance of
-    its own), ViTMatte without a trimap the ``whole`` picture, every other network ``tiles``.
-
-    Raises:
-        SettingError: these weights, this backend or ``tile`` do not go with ``strategy``.
-    """
-    is_gfm, is_rim = manifest.family == "gfm", manifest.architecture.endswith("-rim")
-    has_torch = backend in ("auto", "torch")
-    if strategy == "auto":
-        if is_gfm:
-            chosen = "hybrid" if has_torch and not is_rim else "resize"
-        else:
-            chosen = "tiles" if manifest.needs_trimap or manifest.family != "vitmatte" else "whole"
-        chosen = "tiles" if tile else chosen
-    else:
-        chosen = strategy
-    if chosen in ("hybrid", "resize") and not is_gfm:
-        raise SettingError(
-            f"--strategy {chosen} is for GFM; {manifest.name} is {manifest.architecture}. Use tiles or whole."
-        )
-    if chosen == "hybrid" and is_rim:
-        raise SettingError(f"--strategy hybrid is not for RIM networks such as {manifest.architecture}; use resize.")
-    if chosen == "hybrid" and not has_torch:
-        raise SettingError(
-            f"--strategy hybrid needs glance and focus apart, which --backend {backend} does not give; use --backend "
-            "torch, or --strategy resize."
-        )
-    if tile and chosen != "tiles":
-        raise SettingError(f"--tile is for --strategy tiles; {chosen} looks at the whole picture. Leave one out.")
-    return chosen
-
-
-def create_strategy(name: str, manifest: Manifest, backend: Backend, *, tile: int = 0) -> Strategy:
-    """The strategy that :func:`choose_strategy` named."""
-    if name == "whole":
-        return WholeStrategy(manifest, backend)
-    if name == "resize":
-        return ResizeStrategy(backend, ratio=GLANCE_RATIO if manifest.architecture.endswith("-rim") else FOCUS_RATIO)
-    if name == "hybrid":
-        assert isinstance(backend, TorchBackend)
-        return HybridStrategy(backend)
-    return TilesStrategy(manifest, backend, tile=tile)
+        return self.ask(plate, trimap, place, alone=alone, cancelled=cancelled)

@@ -2,7 +2,7 @@
 
 Source: Li et al., "Bridging Composite and Real" (2022), section 5, and the published test script. HYBRID takes the
 glance from a third of the size and the focus from half. The other strategy, RESIZE, is one pass at half size (for RIM
-at a third) and needs nothing of the network but its matte: ``inference/strategies.py`` has it for every backend.
+at a third) and needs nothing of the network but its matte: ``inference/whole_pictures.py`` has it for every backend.
 """
 
 from __future__ import annotations

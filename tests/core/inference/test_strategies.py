@@ -12,17 +12,10 @@ import torch
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray, Window
 from gossamer.inference.backends.pytorch import TorchBackend
+from gossamer.inference.choose_strategy import choose_strategy, create_strategy
 from gossamer.inference.predictor import NetworkSolver
-from gossamer.inference.strategies import (
-    LARGEST_AREA,
-    LARGEST_SIDE,
-    HybridStrategy,
-    Place,
-    ResizeStrategy,
-    WholeStrategy,
-    choose_strategy,
-    create_strategy,
-)
+from gossamer.inference.strategies import Place
+from gossamer.inference.whole_pictures import LARGEST_AREA, LARGEST_SIDE, HybridStrategy, ResizeStrategy, WholeStrategy
 from gossamer.models.gfm import Gfm, GfmConfig
 from gossamer.models.gfm_strategies import matte_hybrid
 from gossamer.models.lsa import Lsa
@@ -250,6 +243,12 @@ def test_resize_shows_the_network_a_reduced_trimap(gfm: Callable[[str], Any]) ->
     assert seen is not None
     assert set(np.unique(seen)) == {0.0, 0.5, 1.0}
     assert backend.sizes == [(65, 50)]
+    picture = plate[0].transpose(1, 2, 0).copy()
+    assert "takes no trimap" in solver.solve(picture, trimap[0, 0]).effective["notes"][0]
+    assert "notes" not in solver.solve(picture, None).effective
+    in_torch = InTorch(gfm("tt"))
+    guided = NetworkSolver(GFM, in_torch, strategy=ResizeStrategy(in_torch)).solve(picture, trimap[0, 0])
+    assert "notes" not in guided.effective
     assert np.array_equal(found[trimap[0, 0] != 0.5], trimap[0, 0][trimap[0, 0] != 0.5])
 
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gossamer.image.image import FloatArray, Window
-from gossamer.inference.strategies import Place, ResizeStrategy
+from gossamer.inference.strategies import Place
+from gossamer.inference.whole_pictures import ResizeStrategy
 from gossamer.models.convention import pad_bottom_right
 from gossamer.models.convert import fit_state
 from gossamer.models.gfm import CLASSES, collaborative_matting
