@@ -31,6 +31,8 @@ JOB_SCHEMA = 1
 
 BACKENDS = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt")
 DEVICES = ("auto", "cpu", "cuda")
+STRATEGIES = ("auto", "tiles", "whole", "resize", "hybrid")
+TTA = ("none", "flips", "views")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -130,6 +132,15 @@ class Job:
     """Side of the square tiles in pixels of the plate; 0 lets the model and the free memory decide."""
     threads: int = 0
     """CPU threads of the network; 0 uses all cores."""
+    strategy: Literal["auto", "tiles", "whole", "resize", "hybrid"] = "auto"
+    """How the network looks at the picture: in tiles where it is unknown, all of it in one pass, or as GFM's test
+    strategies. ``auto`` takes what the network was made for."""
+    tta: Literal["none", "flips", "views"] = "none"
+    """Averaging at test time: over the mirrored picture as well, or over eight views at three scales."""
+    refine: int = 0
+    """Steps of backpropagating refinement (LSA); 0 is none. Needs torch."""
+    refine_carry: bool = False
+    """Begin the refinement of each frame where the frame before ended. Frames then depend on those before them."""
     outputs: Outputs = field(default_factory=Outputs)
 
     def __post_init__(self) -> None:
@@ -139,6 +150,13 @@ class Job:
         _require(self.precision in PRECISIONS, f"--precision is {self.precision!r}; use {', '.join(PRECISIONS)}.")
         _require(self.missing in ("error", "skip"), f"--missing is {self.missing!r}; use error or skip.")
         _require(self.tile == 0 or self.tile >= 64, f"--tile is {self.tile}; use 0 (automatic) or at least 64.")
+        _require(self.strategy in STRATEGIES, f"--strategy is {self.strategy!r}; use one of {', '.join(STRATEGIES)}.")
+        _require(self.tta in TTA, f"--tta is {self.tta!r}; use one of {', '.join(TTA)}.")
+        _require(self.refine >= 0, f"--refine is {self.refine}; use 0 (off) or a number of steps, for instance 30.")
+        _require(
+            self.refine > 0 or not self.refine_carry,
+            "--refine-carry says where refinement begins, and --refine is 0. Give --refine a number of steps.",
+        )
         _require(self.threads >= 0, f"--threads is {self.threads}; use 0 (all cores) or more.")
 
     def hash(self, **extra: str) -> str:

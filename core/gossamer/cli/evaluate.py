@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gossamer.config import BACKENDS, DEVICES, PRECISIONS
+from gossamer.config import BACKENDS, DEVICES, PRECISIONS, STRATEGIES, TTA
 from gossamer.errors import SettingError
 
 if TYPE_CHECKING:
@@ -52,6 +52,20 @@ def evaluate(
     precision: Annotated[str, typer.Option(help=f"For networks: {', '.join(PRECISIONS)}.")] = "auto",
     tile: Annotated[int, typer.Option(help="For networks: largest side of a tile in pixels; 0 chooses.")] = 0,
     threads: Annotated[int, typer.Option(help="For networks: CPU threads; 0 uses all cores.")] = 0,
+    strategy: Annotated[str, typer.Option(help=f"For networks: {', '.join(STRATEGIES)}.")] = "auto",
+    tta: Annotated[
+        str, typer.Option(help=f"For networks: {', '.join(TTA)}. Several with commas are compared with each other.")
+    ] = "none",
+    refine: Annotated[
+        str,
+        typer.Option(
+            metavar="STEPS",
+            help="For gossamer-s and lsa-r50d: steps of refinement. Several with commas are compared with each other.",
+        ),
+    ] = "0",
+    guided: Annotated[
+        bool, typer.Option("--guided", help="Show the trimap to networks that need none, too (GFM).")
+    ] = False,
 ) -> None:
     """Measure models against known alpha: SAD, MSE, MAD, Grad, Conn and the time a picture takes.
 
@@ -72,12 +86,19 @@ def evaluate(
     for path in (json_file, csv_file):
         if path is not None and not path.parent.is_dir():
             raise SettingError(f"There is no folder {path.parent} to write {path.name} to.")
-    page = Report(report, names) if report is not None else None
+    variants = _variants(names, tta, refine)
+    page = Report(report, list(variants)) if report is not None else None
+    fixed: dict[str, Any] = {
+        "backend": backend,
+        "device": device,
+        "precision": precision,
+        "tile": tile,
+        "threads": threads,
+        "strategy": strategy,
+    }
     solvers = {
-        name: create_solver(name)
-        if name in CLASSICAL
-        else create_solver(name, backend=backend, device=device, precision=precision, tile=tile, threads=threads)
-        for name in names
+        label: create_solver(name) if name in CLASSICAL else create_solver(name, **fixed, tta=averaged, refine=steps)
+        for label, (name, averaged, steps) in variants.items()
     }
     with _progress() as progress:
         found = run(
@@ -85,6 +106,7 @@ def evaluate(
             solvers,
             trimap=trimap,
             plate_space=plate_space,
+            guided=guided,
             on_picture=page.add if page is not None else None,
             progress=progress,
         )
@@ -100,6 +122,35 @@ def evaluate(
         write_csv(found, csv_file)
     if page is not None:
         print(f"Report: {page.finish(found)}")
+
+
+def _variants(names: list[str], tta: str, refine: str) -> dict[str, tuple[str, str, int]]:
+    """What is measured, by label: model, averaging, steps. Labels name only the settings of which several are given.
+
+    Raises:
+        SettingError: a value is no such setting, or given twice.
+    """
+    from gossamer.inference.solver import CLASSICAL
+
+    averages = [word.strip() for word in tta.split(",") if word.strip()]
+    words = [word.strip() for word in refine.split(",") if word.strip()]
+    if not averages or set(averages) - set(TTA) or len(set(averages)) < len(averages):
+        raise SettingError(f"--tta is {tta!r}; use {', '.join(TTA)}, or several of them with commas, each once.")
+    if not words or not all(word.isdecimal() for word in words) or len(set(map(int, words))) < len(words):
+        raise SettingError(
+            f"--refine is {refine!r}; use a number of steps, or several with commas, each once: 0,10,30."
+        )
+    variants: dict[str, tuple[str, str, int]] = {}
+    for name in names:
+        if name in CLASSICAL:
+            variants[name] = (name, "none", 0)
+            continue
+        for averaged in averages:
+            for steps in map(int, words):
+                label = name + (f", tta {averaged}" if len(averages) > 1 else "")
+                label += f", refine {steps}" if len(words) > 1 else ""
+                variants[label] = (name, averaged, steps)
+    return variants
 
 
 def _table(found: Evaluation, region: Literal["unknown", "whole"]) -> Table:

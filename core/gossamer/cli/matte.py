@@ -61,6 +61,10 @@ def build_job(
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto",
     tile: int = 0,
     threads: int = 0,
+    strategy: Literal["auto", "tiles", "whole", "resize", "hybrid"] = "auto",
+    tta: Literal["none", "flips", "views"] = "none",
+    refine: int = 0,
+    refine_carry: bool = False,
     outputs: Outputs,
 ) -> Job:
     """The job for these settings, with paths that mean the same from any folder."""
@@ -86,6 +90,10 @@ def build_job(
         precision=precision,
         tile=tile,
         threads=threads,
+        strategy=strategy,
+        tta=tta,
+        refine=refine,
+        refine_carry=refine_carry,
         outputs=Outputs(**{**vars(outputs), "path": absolute(outputs.path), "comp": comp}),
     )
 
@@ -183,6 +191,39 @@ def matte(
         ),
     ] = 0,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 is all cores.", rich_help_panel=MODEL)] = 0,
+    strategy: Annotated[
+        Literal["auto", "tiles", "whole", "resize", "hybrid"],
+        typer.Option(
+            help="tiles: only where it is unknown. whole: all of it in one pass, at most 2176 pixels a side. resize, "
+            "hybrid: GFM's own, the whole picture reduced. auto: what the network was made for.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "auto",
+    tta: Annotated[
+        Literal["none", "flips", "views"],
+        typer.Option(
+            help="Average over the mirrored picture (twice the time), or over 8 views at 3 scales (26 times).",
+            rich_help_panel=MODEL,
+        ),
+    ] = "none",
+    refine: Annotated[
+        int,
+        typer.Option(
+            metavar="STEPS",
+            help="Steer the network until the matte meets the trimap's borders, tile by tile: gossamer-s and lsa-r50d, "
+            "with torch. 0 is off, the paper takes 100.",
+            rich_help_panel=MODEL,
+        ),
+    ] = 0,
+    refine_carry: Annotated[
+        bool,
+        typer.Option(
+            "--refine-carry",
+            help="Begin each frame's refinement where the one before ended. Fewer steps may do, but a frame then "
+            "depends on those before it: chunks of a farm differ from one long run.",
+            rich_help_panel=MODEL,
+        ),
+    ] = False,
     output: Annotated[
         str,
         typer.Option(
@@ -296,6 +337,10 @@ def matte(
         precision=precision,
         tile=tile,
         threads=threads,
+        strategy=strategy,
+        tta=tta,
+        refine=refine,
+        refine_carry=refine_carry,
         outputs=Outputs(**{**vars(outputs), "existing": existing or "error"}),
     )
     if save_job_as is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ from gossamer.evaluation.machine import versions
 from gossamer.evaluation.results import Evaluation, PictureScores
 from gossamer.evaluation.scores import measure
 from gossamer.image.image import FloatArray
-from gossamer.inference.solver import Cancelled, Solver
+from gossamer.inference.solver import Cancelled, Solution, Solver
 
 __all__ = ["Progress", "SolvedCase", "evaluate", "warm_up"]
 
 logger = logging.getLogger(__name__)
+
+COUNTED = ("passes", "refine_tiles", "refine_steps", "refine_guarded", "refine_unchanged")
+"""What solvers report of a picture that is summed up over all of them."""
 
 Progress = Callable[[int, int, str], None]
 """Told the solves done, the solves in all, and what comes next."""
@@ -44,6 +48,7 @@ def evaluate(
     *,
     trimap: str = "trimap",
     plate_space: str = "",
+    guided: bool = False,
     on_picture: Callable[[SolvedCase], None] | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
@@ -58,6 +63,7 @@ def evaluate(
         solvers: loaded, by the names under which they are reported.
         trimap: name of the trimap folder.
         plate_space: OCIO colour space of the plates; empty: what their headers or file types say.
+        guided: give the trimap to solvers that need none, too.
         on_picture: given each picture with its mattes as soon as all models have solved it.
         progress: told before each solve and at the end.
         cancelled: asked between and during solves.
@@ -75,6 +81,7 @@ def evaluate(
     total, done = len(cases) * len(solvers), 0
     pictures: dict[str, dict[str, PictureScores]] = {}
     notes: dict[str, list[str]] = {}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in solvers}
     for case in cases:
         pixels = load_case(case, plate_space=plate_space)
         for note in pixels.notes:
@@ -86,8 +93,9 @@ def evaluate(
                 raise CancelledError("Cancelled; nothing was reported.")
             if progress is not None:
                 progress(done, total, f"{case.stem} {name}")
-            alpha, seconds = _solve(name, solver, case, pixels, cancelled)
-            mattes[name] = alpha
+            solution, seconds = _solve(name, solver, case, pixels, cancelled, guided=guided)
+            alpha = mattes[name] = solution.alpha
+            counts[name].update({key: solution.effective[key] for key in COUNTED if key in solution.effective})
             pictures[case.stem][name] = PictureScores(
                 unknown=measure(alpha, pixels.truth, pixels.trimap, region="unknown", seconds=seconds),
                 whole=measure(alpha, pixels.truth, pixels.trimap, region="whole", seconds=seconds),
@@ -102,31 +110,32 @@ def evaluate(
         trimap=trimap,
         models=tuple(solvers),
         pictures=pictures,
-        details={name: _details(solver, warmed[name]) for name, solver in solvers.items()},
+        details={name: {**_details(solver, warmed[name]), **counts[name]} for name, solver in solvers.items()},
         versions=versions(),
         notes=tuple(_shorten(note, stems, len(cases)) for note, stems in notes.items()),
     )
 
 
 def _solve(
-    name: str, solver: Solver, case: Case, pixels: LoadedCase, cancelled: Cancelled | None
-) -> tuple[FloatArray, float]:
-    """The matte and the seconds it took. Errors name the model and the picture."""
-    guide = pixels.trimap if solver.needs_trimap else None
+    name: str, solver: Solver, case: Case, pixels: LoadedCase, cancelled: Cancelled | None, *, guided: bool
+) -> tuple[Solution, float]:
+    """What it answered and the seconds it took. Errors name the model and the picture."""
+    guide = pixels.trimap if solver.needs_trimap or guided else None
     started = time.perf_counter()
     try:
-        alpha = solver.solve(pixels.plate, guide, cancelled=cancelled).alpha
+        solution = solver.solve(pixels.plate, guide, cancelled=cancelled)
     except CancelledError:
         raise
     except GossamerError as error:
         raise type(error)(f"{name} on {case.plate}: {error}") from error
     seconds = time.perf_counter() - started
+    alpha = solution.alpha
     if alpha.shape != pixels.trimap.shape:
         raise ModelError(f"{name} on {case.plate}: the matte has shape {alpha.shape}, the plate {pixels.trimap.shape}.")
     broken = int((~np.isfinite(alpha)).sum())
     if broken:
         raise ModelError(f"{name} on {case.plate}: {broken} pixels of the matte are not numbers.")
-    return alpha, seconds
+    return solution, seconds
 
 
 def warm_up(name: str, solver: Solver) -> float:

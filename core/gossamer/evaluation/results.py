@@ -37,7 +37,8 @@ class Evaluation:
     pictures: Mapping[str, Mapping[str, PictureScores]]
     """By stem, then by model."""
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By model: identity (hash of the weights), what it ran on, seconds of the warm-up."""
+    """By model: identity (hash of the weights), what it ran on, seconds of the warm-up, and what was done on all
+    pictures together: passes, refined tiles, steps, tiles that the guard held or no step helped."""
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What the readers had to decide: colour spaces, channels, values off the grid."""

@@ -209,6 +209,9 @@ def _attributes(plan: Plan, loaded: Loaded, rgb_space: str) -> dict[str, str | i
         "gossamer:plate": plan.sources.plate.path(loaded.frame).name,
         "gossamer:plateSpace": loaded.space.name,
     }
+    for name, value in (("strategy", "tiles"), ("tta", "none"), ("refine", 0)):
+        if effective.get(name, value) != value:
+            attributes[f"gossamer:{name}"] = effective[name]
     for name, guide in plan.sources.guides.items():
         attributes[f"gossamer:{name}"] = guide.path(loaded.frame).name
     if rgb_space:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from gossamer import __version__
 from gossamer.config import Job
@@ -80,6 +81,7 @@ class Plan:
         threads = f", {effective['threads']} threads" if "threads" in effective else ""
         runs_on = f"{effective['backend']} on {effective['device']}, {effective['precision']}{threads}"
         lines.append(("model", f"{self.solver.name} ({identity}), {runs_on}"))
+        lines += [("", text) for text in _test_time(effective)]
         outputs = frame_outputs(job, self.sources.plate, (*self.frames, *self.finished)[0], ())
         lines += [("output", f"{path} ...") for path in outputs.all()]
         lines.append(("frames", self._frames_text()))
@@ -95,6 +97,22 @@ class Plan:
         if self.missing:
             text += f", {len(self.missing)} left out for missing files ({FrameRange(tuple(self.missing))})"
         return text
+
+
+def _test_time(effective: Mapping[str, Any]) -> list[str]:
+    """What is done beside one pass over each tile, for the screen."""
+    looks = {
+        "whole": "the whole picture in one pass",
+        "resize": "the whole picture, reduced (RESIZE)",
+        "hybrid": "the whole picture, reduced to two sizes (HYBRID)",
+    }
+    averages = {"flips": "mean of the picture and its mirror image", "views": "mean of 8 views at 3 scales"}
+    texts = [looks.get(effective.get("strategy", ""), ""), averages.get(effective.get("tta", ""), "")]
+    if effective.get("refine"):
+        texts.append(f"refined in {effective['refine']} steps a tile")
+        texts.append("each frame begins where the one before ended" if effective.get("refine_carry") else "")
+    text = "; ".join(text for text in texts if text)
+    return [text] if text else []
 
 
 def prepare(
@@ -134,6 +152,10 @@ def prepare(
         precision=job.precision,
         tile=job.tile,
         threads=job.threads,
+        strategy=job.strategy,
+        tta=job.tta,
+        refine=job.refine,
+        refine_carry=job.refine_carry,
         building=building,
         cancelled=cancelled,
         open_network=open_network,

@@ -1,21 +1,38 @@
-"""A network as a solver: tiles where the trimap is unknown, one matte at the end."""
+"""A network as a solver: tiles or whole pictures, in one view or several, one matte at the end."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
-from gossamer.inference.backends import Backend, ParallelBackend, SizedBackend
+from gossamer.inference.backends import Backend
 from gossamer.inference.merging import TileMerger, read_window
 from gossamer.inference.passes import busy_seconds, run_passes
 from gossamer.inference.solution import Cancelled, Solution
-from gossamer.inference.tiling import Tile, plan_tiles
+from gossamer.inference.strategies import Place, Strategy, TilesStrategy
+from gossamer.inference.tiling import Tile
+from gossamer.inference.views import (
+    DIHEDRAL,
+    IDENTITY,
+    MIRRORED,
+    TTA_SCALES,
+    TTA_VIEWS,
+    View,
+    average_views,
+    resize_alpha,
+    resize_plate,
+    resize_trimap,
+    scaled_size,
+)
 from gossamer.models.weights import Manifest
 
 __all__ = ["NetworkSolver", "from_tensor", "to_tensor"]
@@ -42,48 +59,66 @@ MAX_PLANS = 4
 """More frames than a job reads ahead."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """A picture at one scale, on its way through the network."""
+
+    plate: FloatArray
+    trimap: FloatArray
+    """All unknown where the user gave none."""
+    guide: FloatArray | None
+    """What the network may be shown: ``trimap``, or None where the user gave none."""
+    tiles: Sequence[Tile]
+    origin: tuple[int, int]
+    scale: float
+
+
+def _tell_part(progress: Callable[[float], None], part: tuple[float, float], done: float) -> None:
+    """Pass on the finished part of one scale as a part of all: ``part`` is where it starts and how much it is."""
+    progress(part[0] + part[1] * done)
+
+
 class NetworkSolver:
     """Runs a network where the trimap is unknown and nowhere else.
 
+    ``tta`` averages over views: ``flips`` over the picture and its mirror image, ``views`` over the eight ways to
+    mirror and transpose it at each of three scales. Views turn each tile; scales resize the picture, and tiles are
+    laid anew.
+
     Confidence compares the answer with that for the mirrored picture: ``1 - clip(4 |alpha - mirrored alpha|)``. A
     network that is sure of what it sees gives the same matte both ways; where it guesses, the two differ. It costs a
-    second pass over the same tiles, and it cannot see what the network gets wrong both ways.
+    second pass over the same tiles (none with ``tta``), and it cannot see what the network gets wrong both ways.
     """
 
-    def __init__(self, manifest: Manifest, backend: Backend, *, tile: int = 0):
+    def __init__(
+        self,
+        manifest: Manifest,
+        backend: Backend,
+        *,
+        strategy: Strategy | None = None,
+        tile: int = 0,
+        tta: str = "none",
+    ):
+        """``strategy``: tiles of the side ``tile`` if None."""
         self.name = manifest.name
         self.needs_trimap = manifest.needs_trimap
         self.identity = backend.weights_sha256
-        self.effective: Mapping[str, Any] = backend.effective
-        self.tile = tile
-        self._manifest = manifest
-        self._backend = backend
-        self._infer_alone = backend.infer_alone if isinstance(backend, ParallelBackend) else backend.infer
-        self._at_once = backend.at_once if isinstance(backend, ParallelBackend) else 1
-        self._largest_side = backend.largest_side if isinstance(backend, SizedBackend) else 0
+        self._strategy = strategy or TilesStrategy(manifest, backend, tile=tile)
+        self.tta = tta
+        self.effective: Mapping[str, Any] = {**backend.effective, "strategy": self._strategy.name, "tta": tta}
         self._plans: dict[tuple[int, tuple[int, int]], tuple[FloatArray, list[Tile]]] = {}
         """Plans that :meth:`reads` made for trimaps that are still to be solved, by the array's identity (the array is
         held, so no other can have it) and origin."""
 
     def reads(self, trimap: FloatArray | None, *, origin: tuple[int, int] = (0, 0)) -> Sequence[Window] | None:
-        """The windows of the tiles."""
-        if trimap is None:
+        """The windows of the tiles; all of the plate where it is resized as well."""
+        if trimap is None or len(TTA_SCALES[self.tta]) > 1:
             return None
-        tiles = self._tiles(trimap, origin)
+        tiles = self._strategy.tiles(trimap, origin)
         while len(self._plans) >= MAX_PLANS:  # frames that were read and, after an error, never solved
             self._plans.pop(next(iter(self._plans)), None)
         self._plans[id(trimap), origin] = (trimap, tiles)
         return [tile.window for tile in tiles]
-
-    def _tiles(self, trimap: FloatArray, origin: tuple[int, int]) -> list[Tile]:
-        return plan_tiles(
-            trimap,
-            multiple_of=self._manifest.multiple_of,
-            margin=self._manifest.margin,
-            tile=self.tile,
-            largest_side=self._largest_side,
-            origin=origin,
-        )
 
     def solve(
         self,
@@ -100,77 +135,104 @@ class NetworkSolver:
         if trimap is None:
             if self.needs_trimap:
                 raise SettingError(f"{self.name} needs a trimap: give --trimap, --mask, or --core and --garbage.")
-            trimap = np.full((height, width), 0.5, np.float32)
-        if trimap.shape != (height, width):
+        elif trimap.shape != (height, width):
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
-        unknown = is_unknown(trimap)
-        planned = self._plans.pop((id(trimap), origin), None)
-        tiles = planned[1] if planned is not None else self._tiles(trimap, origin)
+        scenes = [self._scene(plate, trimap, origin, scale) for scale in TTA_SCALES[self.tta]]
+        averaged = TTA_VIEWS[self.tta]
+        views = (*averaged, MIRRORED) if confidence and MIRRORED not in averaged else averaged
         spans: list[tuple[float, float]] = []
-        ways = (False, True) if confidence else (False,)
-        passes = [(tile.window, mirror) for tile in tiles for mirror in ways]
-        answers = run_passes(
-            [window.width * window.height for window, _ in passes],
-            lambda index, alone: self._pass(plate, trimap, *passes[index], spans, alone=alone),
-            at_once=self._at_once,
-            cancelled=cancelled,
-            progress=progress,
-        )
-        merged, mirrored = TileMerger(height, width), TileMerger(height, width)
-        # In the order of the plan, whichever came first: sums of floats depend on it.
-        for index, answer in enumerate(answers):
-            (mirrored if passes[index][1] else merged).add(tiles[index // len(ways)], answer)
-        alpha = trimap.copy()
-        alpha[unknown] = merged.at(unknown)
+        areas = [[tile.window.width * tile.window.height for tile in scene.tiles for _ in views] for scene in scenes]
+        everything, done = sum(map(sum, areas)), 0
+        alpha = np.full((height, width), 0.5, np.float32) if trimap is None else trimap.copy()
+        unknown = is_unknown(alpha)
+        answers: list[FloatArray] = []
         trust: FloatArray | None = None
-        if confidence:
-            trust = np.ones_like(alpha)
-            trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(alpha[unknown] - mirrored.at(unknown)), 0, 1)
-        facts = self._done([tile.window for tile in tiles], height, width, int(unknown.sum()))
+        for scene, reads in zip(scenes, areas, strict=True):
+            part = (done / max(everything, 1), sum(reads) / max(everything, 1))
+            passes = run_passes(
+                reads,
+                partial(self._pass, scene, views, spans, cancelled),
+                at_once=self._strategy.at_once,
+                cancelled=cancelled,
+                progress=None if progress is None else partial(_tell_part, progress, part),
+            )
+            done += sum(reads)
+            merged, differences = TileMerger(*scene.trimap.shape), TileMerger(*scene.trimap.shape)
+            # In the order of the plan, whichever came first: sums of floats depend on it.
+            for number, tile in enumerate(scene.tiles):
+                seen = dict(zip(views, passes[number * len(views) : (number + 1) * len(views)], strict=True))
+                merged.add(tile, average_views([seen[view] for view in averaged]))
+                if confidence and scene.scale == 1:
+                    differences.add(tile, seen[IDENTITY] - seen[MIRRORED])
+            if confidence and scene.scale == 1:
+                trust = np.ones_like(alpha)
+                trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(differences.at(unknown)), 0, 1)
+            answers.append(self._at_full_size(scene, merged, unknown))
+        alpha[unknown] = average_views(answers)
+        facts = self._done(scenes, height, width, int(unknown.sum()))
         return Solution(alpha, trust, facts, {"network": busy_seconds(spans)})
+
+    def _scene(self, plate: FloatArray, trimap: FloatArray | None, origin: tuple[int, int], scale: float) -> _Scene:
+        """The picture resized by ``scale``, and where the network will look."""
+        planned = None if trimap is None else self._plans.pop((id(trimap), origin), None)
+        if scale != 1:
+            size = scaled_size(plate.shape[0], plate.shape[1], scale)
+            plate = resize_plate(plate, *size)
+            trimap = None if trimap is None else resize_trimap(trimap, *size)
+            origin, planned = (round(origin[0] * scale), round(origin[1] * scale)), None
+        levels = np.full(plate.shape[:2], 0.5, np.float32) if trimap is None else trimap
+        tiles = planned[1] if planned is not None else self._strategy.tiles(levels, origin)
+        return _Scene(plate, levels, trimap, tiles, origin, scale)
+
+    def _at_full_size(self, scene: _Scene, merged: TileMerger, unknown: NDArray[np.bool_]) -> FloatArray:
+        """The unknown pixels of the whole picture, from the merged tiles of one scale."""
+        if scene.scale == 1:
+            return merged.at(unknown)
+        alpha, part = scene.trimap.copy(), is_unknown(scene.trimap)
+        alpha[part] = merged.at(part)
+        return resize_alpha(alpha, *unknown.shape)[unknown]
 
     def _pass(
         self,
-        plate: FloatArray,
-        trimap: FloatArray,
-        window: Window,
-        mirror: bool,
+        scene: _Scene,
+        views: Sequence[View],
         spans: list[tuple[float, float]],
-        *,
+        cancelled: Cancelled | None,
+        index: int,
         alone: bool,
     ) -> FloatArray:
-        """The network's answer for ``window``, 0..1; ``mirror`` shows it the picture left to right.
+        """The network's answer for the pass ``index``, every tile in every view, turned back, 0..1.
 
         ``alone``: other passes go on beside it. When the network itself worked is added to ``spans``.
         """
-        inputs = [to_tensor(read_window(plate, window))]
-        if self.needs_trimap:
-            inputs.append(to_tensor(read_window(trimap, window)))
-        if mirror:
-            inputs = [np.ascontiguousarray(value[..., ::-1]) for value in inputs]
-        infer = self._infer_alone if alone else self._backend.infer
+        window, view = scene.tiles[index // len(views)].window, views[index % len(views)]
+        plate = view.show(to_tensor(read_window(scene.plate, window)))
+        guide = None if scene.guide is None else view.show(to_tensor(read_window(scene.guide, window)))
+        where = Window(window.x + scene.origin[0], window.y + scene.origin[1], window.width, window.height)
         started = time.monotonic()
-        answer = infer(inputs[0], inputs[1] if self.needs_trimap else None)
+        place = Place(view.window(where), scene.scale, DIHEDRAL.index(view))
+        answer = self._strategy.infer(plate, guide, place, alone=alone, cancelled=cancelled)
         spans.append((started, time.monotonic()))
-        if answer.shape != (1, 1, window.height, window.width):
-            raise ModelError(f"{self.name} answered {answer.shape} for {window.width}x{window.height} pixels.")
-        alpha = from_tensor(answer)
+        if answer.shape != (1, 1, *plate.shape[2:]):
+            raise ModelError(f"{self.name} answered {answer.shape} for {plate.shape[3]}x{plate.shape[2]} pixels.")
+        alpha = from_tensor(view.back(answer))
         if not np.isfinite(alpha).all():
             raise ModelError(
                 f"{self.name} gave values that are not numbers near x {window.x + window.width // 2}, "
                 f"y {window.y + window.height // 2}. Use --precision fp32 or another --model for this frame."
             )
-        clipped: FloatArray = np.clip(alpha[:, ::-1] if mirror else alpha, 0, 1)
+        clipped: FloatArray = np.clip(alpha, 0, 1)
         return clipped
 
-    def _done(self, windows: list[Window], height: int, width: int, unknown: int) -> dict[str, Any]:
-        """The facts for the report: how much was unknown and how much the network read for it."""
+    def _done(self, scenes: Sequence[_Scene], height: int, width: int, unknown: int) -> dict[str, Any]:
+        """The facts for the report: how much was unknown, how much the network read for it, and what else was done."""
+        windows = [tile.window for tile in scenes[0].tiles]
         largest = max(windows, key=lambda window: window.width * window.height, default=Window(0, 0, 0, 0))
-        read = sum(window.width * window.height for window in windows)
+        facts = dict(self._strategy.end_frame())
         return {
             "unknown_part": round(unknown / (height * width), 6),
-            "tiles": len(windows),
+            "tiles": sum(len(scene.tiles) for scene in scenes),
             "largest_tile": f"{largest.width}x{largest.height}",
-            "network_pixels": read,
-            "network_part": round(read / (height * width), 4),
+            "network_part": round(facts["network_pixels"] / (height * width), 4),
+            **facts,
         }

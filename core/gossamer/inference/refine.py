@@ -16,13 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError, TrimapError
-from gossamer.image.image import FloatArray
+from gossamer.errors import CancelledError, ModelError, SettingError
+from gossamer.inference.solution import Cancelled
 
-__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "RefiningBackend", "refine"]
+__all__ = ["Modulation", "RefinableNetwork", "RefineSettings", "Refinement", "check_refinable", "refine"]
 
 Modulation = Mapping[int, tuple[Tensor, Tensor]]
 """For each decoder stage (A, B), N C h w each: its features t become ``t * exp(up(A)) + up(B)``, up bicubic."""
+
+
+PROGRESS = 1e-3
+"""Part of the loss that a step has to take away to count as progress."""
 
 
 @runtime_checkable
@@ -55,7 +59,13 @@ class RefineSettings:
     clamp_reference: bool = True
     """Measure that against the clamped matte; the published code takes the raw one and counts its overshoot."""
 
+    patience: int = 0
+    """Stop a batch after this many steps that brought none of its pictures closer by PROGRESS; 0 takes every step.
+    Steps that the guard takes back do not count."""
+
     def __post_init__(self) -> None:
+        if self.patience < 0:
+            raise SettingError(f"The refinement's patience has to be 0 or more steps, not {self.patience}.")
         if self.steps < 0:
             raise SettingError(f"Refinement takes 0 or more steps, not {self.steps}.")
         if not self.rate > 0:
@@ -76,6 +86,16 @@ class Refinement:
     """passes x N x (total, edge, keep), the first pass before any update."""
     halvings: Tensor = field(default_factory=lambda: torch.zeros(0))
     """N: how often the guard rejected a step that made the matte worse than the first and halved the rate."""
+    first_loss: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """N: the loss of the network's own matte, which a warm start does not begin with."""
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether no picture of the batch came to a lower loss than the network's own matte has."""
+        if not self.losses.numel():
+            return True
+        totals = self.losses[..., 0].nan_to_num(nan=torch.inf)
+        return bool((totals.amin(dim=0) >= self.first_loss).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +139,7 @@ def refine(
     settings: RefineSettings | None = None,
     *,
     start: Modulation | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Refinement:
     """Refine the mattes of a batch; each picture has variables of its own and does not see the others.
 
@@ -131,13 +152,15 @@ def refine(
         trimap: N 1 H W of 0, 0.5 and 1. A picture without unknown pixels is left alone.
         settings: how far and how fast; the published ones by default.
         start: the modulation of an earlier frame to begin with, dropped by a picture that is worse off with it.
+        cancelled: asked before each step.
 
     Raises:
         ModelError: the network cannot be steered, is in train mode, or gives values that are not numbers.
         SettingError: ``start`` does not fit the network or the batch.
+        CancelledError: ``cancelled`` said so.
     """
     settings = settings or RefineSettings()
-    _check(network, start, len(plate))
+    check_refinable(network, start, len(plate))
     steered = cast(RefinableNetwork, network)
     # Refinement needs gradients and full precision, whatever the caller has switched off.
     with torch.inference_mode(False), torch.autocast(plate.device.type, enabled=False):
@@ -151,14 +174,24 @@ def refine(
         found = Refinement(raw.clamp(0, 1))
         if settings.steps and regions.unknown.any():
             with torch.enable_grad():
-                found = _descend(steered, features, raw, regions, settings, start)
+                found = _descend(steered, features, raw, regions, settings, start, cancelled)
         known = torch.where(trimap > 0.75, 1.0, 0.0)
         return Refinement(
-            torch.where(regions.unknown > 0, found.alpha, known), found.modulation, found.losses, found.halvings
+            torch.where(regions.unknown > 0, found.alpha, known),
+            found.modulation,
+            found.losses,
+            found.halvings,
+            found.first_loss,
         )
 
 
-def _check(network: nn.Module, start: Modulation | None, batch: int) -> None:
+def check_refinable(network: nn.Module, start: Modulation | None, batch: int) -> None:
+    """Whether ``network`` can be refined, and from ``start``, in batches of ``batch``.
+
+    Raises:
+        ModelError: it cannot be steered, or is in train mode.
+        SettingError: ``start`` does not fit.
+    """
     if not isinstance(network, RefinableNetwork):
         raise ModelError(
             f"{type(network).__name__} has no decoder that refinement can steer. Use gossamer-s or lsa-r50d, or no "
@@ -180,6 +213,7 @@ def _descend(
     regions: _Regions,
     settings: RefineSettings,
     start: Modulation | None,
+    cancelled: Cancelled | None,
 ) -> Refinement:
     """Gradient descent on A and B, guarded picture by picture."""
     shapes = network.modulation_shapes()
@@ -188,7 +222,7 @@ def _descend(
     reference = raw.clamp(0, 1) if settings.clamp_reference else raw
     first = _losses(raw, reference, regions, settings.keep_weight)[:, 0]
     rate = torch.full_like(first, settings.rate)
-    halvings = torch.zeros_like(first)
+    halvings, stale = torch.zeros_like(first), torch.zeros_like(first)
     variables = zeros
     if start:
         variables = [value.detach().to(raw).clone() for stage in stages for value in start[stage]]
@@ -196,6 +230,8 @@ def _descend(
     best, best_loss, best_alpha = zeros, first, raw.clamp(0, 1)
     history = []
     for step in range(settings.steps + 1):
+        if cancelled is not None and cancelled():
+            raise CancelledError("Cancelled.")
         variables = [value.detach().requires_grad_() for value in variables]
         pairs = dict(zip(stages, zip(variables[::2], variables[1::2], strict=True), strict=True))
         raw = network.decode(features, pairs)
@@ -204,11 +240,13 @@ def _descend(
         # Not `>`: a loss that is not a number is never below another.
         accepted = total <= first * (1 + 1e-6)
         better = total < best_loss
+        is_still = accepted & (total >= best_loss * (1 - PROGRESS))
+        stale = torch.where(is_still, stale + 1, torch.where(accepted, 0.0, stale)) if step else stale
         best = _choose(better, variables, best)
         best_loss = torch.where(better, total, best_loss)
         best_alpha = torch.where(better[:, None, None, None], raw.detach().clamp(0, 1), best_alpha)
         history.append(losses.detach())
-        if step == settings.steps:
+        if step == settings.steps or (settings.patience and bool((stale >= settings.patience).all())):
             break
         # Of the weights no gradient is asked, so none is left behind on them.
         gradient = list(torch.autograd.grad(losses[:, 0].sum(), variables))
@@ -219,57 +257,4 @@ def _descend(
         variables = [a - rate[:, None, None, None] * g for a, g in zip(base, slope, strict=True)]
     best = [value.detach() for value in best]
     modulation = dict(zip(stages, zip(best[::2], best[1::2], strict=True), strict=True))
-    return Refinement(best_alpha, modulation, torch.stack(history), halvings)
-
-
-class RefiningBackend:
-    """A torch network whose answers are refined, tile by tile: a :class:`gossamer.inference.backends.Backend`.
-
-    Each tile is a picture of its own, so the ramp between two tiles also passes from one refinement to the other.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        settings: RefineSettings,
-        *,
-        weights_sha256: str,
-        device: str = "cpu",
-        effective: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Args: network: in eval mode, on ``device``. effective: what else is known of how it runs.
-
-        Raises:
-            ModelError: the network cannot be steered, or is in train mode.
-        """
-        _check(network, None, 1)
-        self._network, self._settings, self._device = network, settings, torch.device(device)
-        self.weights_sha256 = weights_sha256
-        self.effective: Mapping[str, Any] = {
-            "backend": f"torch {torch.__version__}",
-            "device": device,
-            "threads": torch.get_num_threads(),
-            **(effective or {}),
-            "precision": "fp32",
-            "refine": settings.steps,
-        }
-
-    def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
-        """``plate`` N 3 H W (sRGB-encoded, 0..1) and ``trimap`` N 1 H W (0, 0.5, 1) to refined alpha N 1 H W.
-
-        Raises:
-            TrimapError: there is no trimap to refine towards.
-            ModelError: the network gave no numbers, or the device ran out of memory.
-        """
-        if trimap is None:
-            raise TrimapError("Refinement follows a trimap: give --trimap, --mask, or --core and --garbage.")
-        plate_tensor, trimap_tensor = (torch.from_numpy(value).to(self._device) for value in (plate, trimap))
-        try:
-            result = refine(self._network, plate_tensor, trimap_tensor, self._settings)
-        except (RuntimeError, MemoryError) as error:
-            raise ModelError(
-                f"Refinement failed on a tile of {plate.shape[3]}x{plate.shape[2]} pixels ({error}). It needs several "
-                "times the network's memory: give --tile a smaller number, for instance 256."
-            ) from error
-        alpha: FloatArray = result.alpha.cpu().numpy()
-        return alpha
+    return Refinement(best_alpha, modulation, torch.stack(history), halvings, first)

@@ -34,7 +34,8 @@ class FrameReport:
     color_space: str
     color_space_reason: str
     effective: Mapping[str, Any]
-    """What the solver did: tiles, pixels the network read, part that was unknown."""
+    """What the solver did: tiles, passes, pixels the network read, part that was unknown; refinement: steps a tile,
+    tiles, tiles where the guard took steps back, tiles where no step helped, mean loss before and after."""
     seconds: Mapping[str, float]
     """``read`` (files and trimap), ``color``, ``solve`` (of which ``network``, if there is one), ``write``."""
     bad_pixels: int = 0
@@ -59,7 +60,7 @@ class RunReport:
     model: Mapping[str, Any]
     """``name``, ``identity`` (SHA-256 of the weights, or the version of a library)."""
     effective: Mapping[str, Any]
-    """What was used, beside what the job asked for: backend, device, precision, threads."""
+    """What was used, beside what the job asked for: backend, device, precision, threads, strategy, tta, refine."""
     total: int
     """Frames that were to be solved."""
     finished_before: tuple[int, ...] = ()
@@ -75,7 +76,10 @@ class RunReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        asked = {name: getattr(self.job, name) for name in ("backend", "device", "precision", "tile", "threads")}
+        asked = {
+            name: getattr(self.job, name)
+            for name in ("backend", "device", "precision", "tile", "threads", "strategy", "tta", "refine")
+        }
         return {
             "schema": REPORT_SCHEMA,
             "version": REPORT_VERSION,

@@ -371,7 +371,7 @@ class Gfm(_GfmTrunk):
     def forward_matte(self, plate: Tensor, trimap: Tensor | None = None) -> Tensor:
         """Alpha N 1 H W in 0..1 in one pass at the plate's own size; known pixels of a trimap are obeyed.
 
-        GFM has learned to see whole subjects: for large pictures use the strategies of ``gfm_strategies.py``.
+        GFM has learned to see whole subjects: for large pictures use the strategies of ``inference/whole_pictures.py``.
         """
         return self.forward(plate, trimap).fusion
 

@@ -1,32 +1,23 @@
-"""Test-time strategies of GFM: where the whole subject is seen small and its details larger.
+"""GFM's test-time strategy HYBRID: the whole subject is seen small, its details larger.
 
-Source: Li et al., "Bridging Composite and Real" (2022), section 5, and the published test script. RESIZE runs one
-pass at half size. HYBRID, the default, takes the glance from a third of the size and the focus from half. RIM networks
-run one pass at a third, whatever the strategy.
-
-Resizing is that of scikit-image's ``resize`` with its defaults, as in the script: linear, mirrored border, Gaussian
-blur of deviation (factor - 1) / 2 before shrinking.
+Source: Li et al., "Bridging Composite and Real" (2022), section 5, and the published test script. HYBRID takes the
+glance from a third of the size and the focus from half. The other strategy, RESIZE, is one pass at half size (for RIM
+at a third) and needs nothing of the network but its matte: ``inference/whole_pictures.py`` has it for every backend.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from gossamer.errors import ModelError
 from gossamer.models.convention import obey_trimap
-from gossamer.models.gfm import Gfm, GfmRim
+from gossamer.models.gfm import Gfm
+from gossamer.models.gfm_sizes import FOCUS_RATIO, GLANCE_RATIO, reduced_size, resize_matrix
 
-__all__ = ["HybridMatte", "matte_hybrid", "matte_resize", "resize_antialiased", "reduced_size"]
+__all__ = ["HybridMatte", "matte_hybrid", "resize_antialiased"]
 
-LARGEST_SIDE = 1600
-GLANCE_RATIO = 1 / 3
-FOCUS_RATIO = 1 / 2
 HALF_LEVEL = 0.5 / 255
 
 
@@ -42,36 +33,10 @@ class HybridMatte(NamedTuple):
     """0..1."""
 
 
-@lru_cache(maxsize=16)
-def _resize_matrix(before: int, after: int) -> NDArray[np.float64]:
-    """after x before: the weights of scikit-image's resize along one axis."""
-    factor = before / after
-    sigma = max(0.0, (factor - 1) / 2)
-    radius = int(4 * sigma + 0.5)
-    offsets = np.arange(-radius, radius + 1)
-    kernel = np.exp(-0.5 * (offsets / sigma) ** 2) if radius else np.ones(1)
-    kernel /= kernel.sum()
-
-    def mirror(index: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Reflection about the centres of the first and last pixel, as often as it takes."""
-        period = max(2 * (before - 1), 1)
-        folded = np.abs(index) % period
-        return np.minimum(folded, period - folded) if before > 1 else np.zeros_like(index)
-
-    center = (np.arange(after) + 0.5) * factor - 0.5
-    left = np.floor(center).astype(np.int64)
-    matrix = np.zeros((after, before))
-    rows = np.arange(after)[:, None]
-    for neighbour, weight in ((left, 1 - (center - left)), (left + 1, center - left)):
-        columns = mirror(mirror(neighbour)[:, None] + offsets[None])
-        np.add.at(matrix, (rows, columns), weight[:, None] * kernel[None])
-    return matrix
-
-
 def resize_antialiased(x: Tensor, height: int, width: int) -> Tensor:
     """N C H W to N C height width, as scikit-image's ``resize`` does with its defaults."""
-    rows = torch.from_numpy(_resize_matrix(x.shape[-2], height)).to(x)
-    columns = torch.from_numpy(_resize_matrix(x.shape[-1], width)).to(x)
+    rows = torch.from_numpy(resize_matrix(x.shape[-2], height)).to(x)
+    columns = torch.from_numpy(resize_matrix(x.shape[-1], width)).to(x)
     return rows @ x @ columns.T
 
 
@@ -94,58 +59,6 @@ def _enlarge_exactly(x: Tensor, height: int, width: int) -> Tensor:
         for column, column_weight in taps(x.shape[-1], width):
             total = total + source[..., row, :][..., column] * row_weight[:, None] * column_weight
     return total.clamp(0, 1).to(x.device)
-
-
-def reduced_size(height: int, width: int, ratio: float, *, compat: bool) -> tuple[int, int]:
-    """Height and width of a pass at ``ratio`` of the plate's size.
-
-    No side is longer than 1600. ``compat`` rounds each side down to a multiple of 32 and limits it by itself, as the
-    published script does, which squeezes the picture a little; otherwise its shape is kept, and the network pads.
-
-    Raises:
-        ModelError: ``compat`` leaves nothing of a side.
-    """
-    if compat:
-        high, wide = (min(LARGEST_SIDE, int(side * ratio) // 32 * 32) for side in (height, width))
-        if not high or not wide:
-            raise ModelError(
-                f"GFM's published strategies cannot reduce a plate of {width}x{height} pixels to multiples of 32; "
-                "leave out compat."
-            )
-        return high, wide
-    ratio = min(ratio, LARGEST_SIDE / max(height, width))
-    return max(1, round(height * ratio)), max(1, round(width * ratio))
-
-
-def matte_resize(
-    network: Gfm | GfmRim,
-    plate: Tensor,
-    trimap: Tensor | None = None,
-    *,
-    ratio: float = FOCUS_RATIO,
-    compat: bool = False,
-) -> Tensor:
-    """RESIZE: one pass at a part of the plate's size, the matte resized back.
-
-    Args:
-        network: in eval mode.
-        plate: N 3 H W, sRGB-encoded, 0..1.
-        trimap: N 1 H W, 0, 0.5, 1: its known pixels are obeyed, at full size; None: the network's own glance decides.
-        ratio: size of the pass; RIM networks were meant for 1/3.
-        compat: sizes of the published script; see :func:`reduced_size`.
-
-    Returns:
-        Alpha N 1 H W in 0..1.
-    """
-    height, width = plate.shape[-2:]
-    small = resize_antialiased(plate, *reduced_size(height, width, ratio, compat=compat))
-    # The reduced trimap has blended values: only its pixels that stay close to known count as known.
-    small_trimap = None
-    if trimap is not None:
-        small_trimap = resize_antialiased(trimap, *small.shape[-2:])
-        small_trimap = (1 + (small_trimap > 0.99).to(trimap) - (small_trimap < 0.01).to(trimap)) / 2
-    alpha = resize_antialiased(network.forward_matte(small, small_trimap), height, width).clamp(0, 1)
-    return alpha if trimap is None else obey_trimap(alpha, trimap)
 
 
 def matte_hybrid(network: Gfm, plate: Tensor, trimap: Tensor | None = None, *, compat: bool = False) -> HybridMatte:

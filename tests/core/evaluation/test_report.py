@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gossamer.errors import SettingError
 from gossamer.evaluation import Report, evaluate
 from gossamer.evaluation.report import SPOT
+from gossamer.inference.solution import Solution
 
 MakeFolder = Callable[..., Path]
 Fake = Callable[..., Any]
@@ -158,9 +159,7 @@ def test_large_pictures_get_thumbnails_and_a_close_up(
 
 def test_a_perfect_matte_needs_no_close_up(make_folder: MakeFolder, fake_solver: Fake, tmp_path: Path) -> None:
     solver = fake_solver()
-    solver.solve = lambda plate, trimap, **_: type(
-        "Answer", (), {"alpha": trimap if plate.shape[0] == 96 else perfect()}
-    )()
+    solver.solve = lambda plate, trimap, **_: Solution(trimap if plate.shape[0] == 96 else perfect())
     page, _ = write_report(make_folder("a"), tmp_path / "report", {"perfect": solver})
     assert not any("spot" in name for name in page.sources)
 

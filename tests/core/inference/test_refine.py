@@ -15,9 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.errors import ModelError, SettingError, TrimapError
-from gossamer.inference.backends import Backend
-from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, RefiningBackend, refine
+from gossamer.errors import CancelledError, ModelError, SettingError
+from gossamer.inference.refine import Modulation, RefinableNetwork, RefineSettings, refine
 from gossamer.models.gossamer_s import GossamerS, GossamerSConfig
 from gossamer.models.lsa import Lsa, LsaFeatures
 
@@ -293,35 +292,40 @@ def test_a_warm_start_of_another_network_is_refused() -> None:
         refine(tiny(), *scene(), start=start)
 
 
+def test_a_batch_that_comes_no_closer_is_left_early() -> None:
+    plate, trimap = scene()
+    impatient = RefineSettings(steps=60, rate=1e-9, patience=3)
+    assert len(refine(tiny(), plate, trimap, impatient).losses) == 4
+    assert len(refine(tiny(), plate, trimap, RefineSettings(steps=8, rate=2.0, patience=3)).losses) == 9
+
+
+def test_it_is_cancelled_between_steps() -> None:
+    asked: list[int] = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(CancelledError, match="Cancelled"):
+        refine(tiny(), *scene(), SOME, cancelled=cancelled)
+    assert len(asked) == 3
+
+
+def test_steps_that_the_guard_takes_back_do_not_end_it_early() -> None:
+    result = refine(tiny(), *scene(), RefineSettings(steps=30, rate=1e6, patience=2))
+    assert (result.halvings > 2).all()
+    assert len(result.losses) > 10
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [({"steps": -1}, "0 or more steps, not -1"), ({"rate": 0}, "above 0, not 0"), ({"keep_weight": -1}, "not -1")],
+    [
+        ({"patience": -1}, "patience has to be 0 or more steps, not -1"),
+        ({"steps": -1}, "0 or more steps, not -1"),
+        ({"rate": 0}, "above 0, not 0"),
+        ({"keep_weight": -1}, "not -1"),
+    ],
 )
 def test_unusable_settings_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RefineSettings(**setting)
-
-
-def test_as_a_backend_it_gives_refined_tiles() -> None:
-    plate, trimap = scene()
-    backend: Backend = RefiningBackend(tiny(), SOME, weights_sha256="0")
-    alpha = backend.infer(plate.numpy(), trimap.numpy())
-    np.testing.assert_array_equal(alpha, refine(tiny(), plate, trimap, SOME).alpha.numpy())
-    assert backend.effective["refine"] == 8
-    assert backend.weights_sha256 == "0"
-
-
-def test_as_a_backend_it_asks_for_a_trimap() -> None:
-    with pytest.raises(TrimapError, match="Refinement follows a trimap: give --trimap"):
-        RefiningBackend(tiny(), SOME, weights_sha256="0").infer(scene()[0].numpy(), None)
-
-
-def test_as_a_backend_it_says_which_tile_failed() -> None:
-    backend = RefiningBackend(tiny(), SOME, weights_sha256="0")
-    with pytest.raises(ModelError, match=r"failed on a tile of 32x32 pixels .*--tile a smaller number"):
-        backend.infer(np.zeros((1, 5, 32, 32), np.float32), np.full((1, 1, 32, 32), 0.5, np.float32))
-
-
-def test_a_backend_is_refused_for_a_network_that_cannot_be_steered() -> None:
-    with pytest.raises(ModelError, match="no decoder that refinement can steer"):
-        RefiningBackend(nn.Conv2d(4, 1, 1).eval(), SOME, weights_sha256="0")

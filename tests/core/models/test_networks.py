@@ -220,7 +220,7 @@ def test_a_new_convolution_block_of_vitmatte_is_the_identity() -> None:
 
 def test_no_network_knows_a_device() -> None:
     folder = Path(__file__).parents[3] / "core" / "gossamer" / "models"
-    for name in ("convention", "resnet", "densenet", "gfm", "lsa", "vitmatte", "averaging"):
+    for name in ("convention", "resnet", "densenet", "gfm", "lsa", "vitmatte"):
         text = (folder / f"{name}.py").read_text(encoding="utf-8")
         assert ".cuda(" not in text
         assert ".cpu(" not in text

@@ -3,7 +3,7 @@
 ``pytest tests/core/models/test_parity.py -v -m "slow or not slow"`` prints the table of errors.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gossamer.image.image import FloatArray, Window
+from gossamer.inference.strategies import Place
+from gossamer.inference.whole_pictures import ResizeStrategy
 from gossamer.models.convention import pad_bottom_right
 from gossamer.models.convert import fit_state
 from gossamer.models.gfm import CLASSES, collaborative_matting
-from gossamer.models.gfm_strategies import matte_hybrid, matte_resize
+from gossamer.models.gfm_strategies import matte_hybrid
 from gossamer.models.lsa import Lsa
 from gossamer.models.registry import create_model
 from gossamer.models.vitmatte import ViTMatte
@@ -51,6 +54,20 @@ def _decided(glance: NDArray[np.float32]) -> NDArray[np.bool_]:
     return decided
 
 
+class _Ask:
+    """A network as a backend."""
+
+    weights_sha256 = ""
+    effective: Mapping[str, Any] = {}
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+
+    def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        answer: FloatArray = self.network.forward_matte(torch.from_numpy(plate)).numpy()
+        return answer
+
+
 def _compare_gfm(folder: Any, name: str, network: Any) -> None:
     answer = network(_plate(folder.inputs["image"]))
     folder.compare(name, "glance", answer.glance.numpy(), LIMIT)
@@ -81,8 +98,8 @@ def test_the_strategies_of_gfm_answer_as_published(recorded: Folder, r34: tuple[
         glance = hybrid.glance[0, 0].numpy() * 255
         folder.compare("HYBRID tt", "TT_HYBRID_glance", glance, 255 * LIMIT)
         folder.compare("HYBRID tt", "TT_HYBRID_focus", hybrid.focus[0, 0].numpy(), LIMIT)
-        alpha = matte_resize(network, plate, compat=True)
-        folder.compare("RESIZE tt", "TT_RESIZE_fusion", alpha[0, 0].numpy(), LIMIT)
+        alpha = ResizeStrategy(_Ask(network), compat=True).infer(plate.numpy(), None, Place(Window(0, 0, 0, 0)))
+        folder.compare("RESIZE tt", "TT_RESIZE_fusion", alpha[0, 0], LIMIT)
 
 
 @pytest.mark.parametrize(

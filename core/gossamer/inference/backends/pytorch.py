@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gossamer.errors import MissingDependencyError, ModelError
@@ -48,8 +48,17 @@ class TorchBackend:
             "threads": torch.get_num_threads(),
         }
 
+    @property
+    def network(self) -> Any:
+        """The loaded network, in eval mode, on its device."""
+        return self._model
+
     def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         """See :class:`gossamer.inference.backends.Backend`."""
+        return self.run(lambda network, *inputs: network.forward_matte(*inputs), plate, trimap)
+
+    def run(self, ask: Callable[..., Any], plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        """``ask(network, plate, trimap)`` on tensors of this backend's device and precision; without trimap if None."""
         torch = self._torch
         inputs = [torch.from_numpy(value).to(self._device) for value in (plate, trimap) if value is not None]
         # Set here and restored, because training in the same process may want other settings.
@@ -57,7 +66,7 @@ class TorchBackend:
         lowered = torch.autocast(self._device.type, self._lowered, enabled=self._lowered is not None)
         try:
             with flags, torch.inference_mode(), lowered:
-                alpha = self._model.forward_matte(*inputs)
+                alpha = ask(self._model, *inputs)
         except (RuntimeError, MemoryError) as error:
             raise failure("torch", error, plate.shape) from error
         result: FloatArray = alpha.float().cpu().numpy()
