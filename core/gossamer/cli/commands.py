@@ -16,6 +16,7 @@ COMMANDS: tuple[str, ...] = (
     "models",
     "convert",
     "train",
+    "samples",
     "refine_foregrounds",
 )
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
