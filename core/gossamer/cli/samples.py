@@ -20,7 +20,8 @@ def samples(
     first: Annotated[int, typer.Option(help="Number of the first sample.")] = 0,
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 192,
     gfm_kernel: Annotated[
-        int, typer.Option("--gfm-kernel", help="Trimaps as GFM defines them, with an ellipse of this diameter; 0: painted.")
+        int,
+        typer.Option("--gfm-kernel", help="Trimaps as GFM defines them, with an ellipse of this diameter; 0: painted."),
     ] = 0,
     photos: Annotated[
         list[Path] | None, typer.Option("--photos", help="Folder of photographs for backgrounds; repeatable.")

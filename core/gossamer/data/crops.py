@@ -34,8 +34,9 @@ class TrimapSample(NamedTuple):
     """0, 0.5, 1."""
 
 
-def resize_to(pixels: FloatArray, height: int, width: int, interpolation: int) -> FloatArray:
-    """Resize and clip to 0..1, as files of 8 bits would: cubic and Lanczos overshoot."""
+def resize_to(pixels: FloatArray, shape: tuple[int, ...], interpolation: int) -> FloatArray:
+    """Resize to height and width ``shape`` and clip to 0..1, as files of 8 bits would: cubic and Lanczos overshoot."""
+    height, width = shape
     if pixels.shape[:2] == (height, width):
         return pixels
     resized = cv2.resize(np.ascontiguousarray(pixels), (width, height), interpolation=interpolation)
@@ -48,8 +49,8 @@ def enlarge_to(layers: tuple[FloatArray, ...], side: int, interpolation: int) ->
     factor = max(side / height, side / width)
     if factor <= 1:
         return layers
-    new_height, new_width = max(side, round(height * factor)), max(side, round(width * factor))
-    return tuple(resize_to(layer, new_height, new_width, interpolation) for layer in layers)
+    shape = (max(side, round(height * factor)), max(side, round(width * factor)))
+    return tuple(resize_to(layer, shape, interpolation) for layer in layers)
 
 
 def place_square(rng: np.random.Generator, places: FloatArray, side: int) -> tuple[int, int]:

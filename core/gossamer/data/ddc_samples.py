@@ -51,7 +51,7 @@ class DdcPipeline:
         if min(trimap.shape) <= size:
             side = int(np.ceil(self._settings.enlarge * size))
             (plate,) = enlarge_to((plate,), side, cv2.INTER_LINEAR)
-            trimap = resize_to(trimap, *plate.shape[:2], cv2.INTER_NEAREST)
+            trimap = resize_to(trimap, plate.shape[:2], cv2.INTER_NEAREST)
         unknown = (trimap == 0.5).astype(np.float32)
         if unknown[::4, ::4].sum() < _FEW:
             unknown = np.zeros_like(unknown)

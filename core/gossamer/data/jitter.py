@@ -1,4 +1,4 @@
-"""Changes of colour that keep a picture plausible: ViTMatte's in HSV, LSA's second profile's as torchvision has them."""
+"""Changes of colour that keep a picture plausible: ViTMatte's in HSV, and those of LSA's second profile."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def jitter_color(rng: np.random.Generator, color: FloatArray, amount: float) -> 
 def jitter_hsv(rng: np.random.Generator, color: FloatArray, weight: FloatArray, *, hue: float = 40.0) -> FloatArray:
     """Turn the hue and shift saturation and value a little (ViTMatte, Yao et al. 2023).
 
-    The shifts lie within a tenth of 1.1 less the mean over the object: what is dull or dark may change more. What leaves
-    0..1 is mirrored back.
+    The shifts lie within a tenth of 1.1 less the mean over the object: what is dull or dark may change more. What
+    leaves 0..1 is mirrored back.
 
     Args:
         rng: decides.

@@ -88,7 +88,7 @@ class LsaPipeline:
         foreground, alpha = self._source.foreground(rng)
         background = self._source.background(rng, index)
         foreground, alpha = _mirror_pad(foreground, size), _mirror_pad(alpha, size)
-        background = resize_to(background, *alpha.shape, cv2.INTER_CUBIC)
+        background = resize_to(background, alpha.shape, cv2.INTER_CUBIC)
         if rng.random() < settings.rotation:
             turn = _rotation(rng, alpha.shape)
             alpha, foreground = _warp(alpha, turn), _warp(foreground, turn)
@@ -103,7 +103,7 @@ class LsaPipeline:
         if rng.random() < 0.5:
             background = background[:, ::-1]
         alpha, foreground, background = (
-            resize_to(layer, size, size, cv2.INTER_CUBIC) for layer in (alpha, foreground, background)
+            resize_to(layer, (size, size), cv2.INTER_CUBIC) for layer in (alpha, foreground, background)
         )
         if rng.random() < settings.gamma:
             gamma = rng.uniform(0.5, 1) if rng.random() < 0.5 else rng.uniform(1, 2)
@@ -178,5 +178,5 @@ def _place(rng: np.random.Generator, alpha: FloatArray, side: int) -> tuple[int,
 
 def _detour(layer: FloatArray, side: int) -> FloatArray:
     height, width = layer.shape[:2]
-    small = resize_to(layer, math.ceil(side * height / width), side, cv2.INTER_LINEAR)
-    return resize_to(small, height, width, cv2.INTER_LINEAR)
+    small = resize_to(layer, (math.ceil(side * height / width), side), cv2.INTER_LINEAR)
+    return resize_to(small, (height, width), cv2.INTER_LINEAR)

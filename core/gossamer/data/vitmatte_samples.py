@@ -70,7 +70,7 @@ class ViTMattePipeline:
         if rng.random() < settings.shrink:
             how = interpolation()
             foreground, alpha = (
-                resize_to(layer, settings.shrunk, settings.shrunk, how) for layer in (foreground, alpha)
+                resize_to(layer, (settings.shrunk, settings.shrunk), how) for layer in (foreground, alpha)
             )
         matrix = self._affine(rng, alpha.shape)
         how = interpolation()
@@ -81,7 +81,7 @@ class ViTMattePipeline:
         alpha, foreground, trimap = (cut_square(layer, place, size) for layer in (alpha, foreground, trimap))
         if settings.jitter:
             foreground = jitter_hsv(rng, foreground, alpha)
-        background = resize_to(self._source.background(rng, index), size, size, interpolation())
+        background = resize_to(self._source.background(rng, index), (size, size), interpolation())
         cover = alpha[..., None]
         plate = np.asarray(foreground * cover + background * (1 - cover), np.float32)
         return LayerSample(plate, trimap, alpha, foreground, np.ascontiguousarray(background, np.float32))
@@ -91,7 +91,7 @@ class ViTMattePipeline:
     ) -> tuple[FloatArray, FloatArray]:
         """A second foreground behind the first; left out if the two cover everything."""
         other, other_alpha = self._source.foreground(rng)
-        other, other_alpha = (resize_to(layer, *alpha.shape, how) for layer in (other, other_alpha))
+        other, other_alpha = (resize_to(layer, alpha.shape, how) for layer in (other, other_alpha))
         total = 1 - (1 - alpha) * (1 - other_alpha)
         if not (total < 1 - 0.5 / 255).any():
             return foreground, alpha

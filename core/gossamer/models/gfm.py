@@ -16,6 +16,7 @@ Tensor names are those of the official checkpoints, less what those hold twice o
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -125,7 +126,7 @@ def _encoder_stages(backbone: str) -> list[nn.Sequential]:
     stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     if backbone == "light":
         widths = BACKBONES[backbone].encoder
-        deeper = zip(widths[1:-1], widths[2:], strict=True)
+        deeper = itertools.pairwise(widths[1:])
         return [
             nn.Sequential(*stem),
             nn.Sequential(nn.MaxPool2d(3, 2, 1), *resnet_stage(BasicBlock, width, widths[1], 1)),

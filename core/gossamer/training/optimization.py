@@ -28,8 +28,8 @@ class OptimizerSettings:
     layer_decay: float = 1.0
     """Factor on the rate from each transformer block to the one before; the embeddings have the lowest rate."""
     frozen: tuple[str, ...] = ()
-    """Beginnings of names of parts that are not trained, ``encoder`` for short of all encoders; their normalisations
-    keep their statistics."""
+    """Beginnings of names of what is not trained; ``encoder`` stands for the network's whole encoder. Normalisations in
+    it keep their statistics."""
     frozen_norms: bool = False
     """All normalisations keep their statistics, as for batches of one."""
 

@@ -66,7 +66,7 @@ def set_training_mode(model: nn.Module, recipe: Recipe) -> None:
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW or Adam over groups of equal weight decay and rate; each group's ``factor`` multiplies the learning rate."""
+    """AdamW or Adam over groups of equal weight decay and rate; a group's ``factor`` multiplies the learning rate."""
     settings = recipe.optimizer
     norms = {
         f"{name}.{leaf}" if name else leaf

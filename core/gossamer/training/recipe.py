@@ -94,9 +94,7 @@ class Recipe:
             chosen = getattr(self, name)
             require(chosen in kinds, f"{name} is {chosen!r}; use {', '.join(kinds)}.")
             expected, found = kinds[chosen], type(getattr(self, settings))
-            require(
-                found is expected, f"{settings} are {found.__name__}; {name} {chosen!r} takes {expected.__name__}."
-            )
+            require(found is expected, f"{settings} are {found.__name__}; {name} {chosen!r} takes {expected.__name__}.")
 
 
 def recipe_from_dict(values: Mapping[str, Any], where: str) -> Recipe:

@@ -1,4 +1,4 @@
-"""What a finished run leaves for use: its averaged weights with a manifest, as `gossamer evaluate --model` takes them."""
+"""What a finished run leaves for use: its averaged weights with a manifest, for ``gossamer evaluate --model``."""
 
 from __future__ import annotations
 

@@ -137,8 +137,8 @@ class Run:
                 self._book.add(report)
 
     def save(self, step: int, *, last: bool) -> Path | None:
-        """Write checkpoint, curves, sample mattes and what the held-out pictures say, with the ``last`` step the weights
-        as well; the checkpoint's path in the process that writes."""
+        """Write checkpoint, curves, sample mattes and what the held-out pictures say, and with the ``last`` step the
+        weights; the checkpoint's path in the process that writes."""
         if self._book is None:
             return None
         output = self.settings.output
@@ -193,7 +193,7 @@ class Run:
 
 
 def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Settings that differ; folders of pictures may have moved. What an earlier version did not store is the default."""
+    """Settings that differ; folders of pictures may have moved. What was not stored yet had its default."""
     defaults = {**_DEFAULTS, "losses": asked["losses"], "samples": asked["samples"]}
     changed = [key for key in asked if key != "data" and asked[key] != stored.get(key, defaults.get(key))]
     ours, theirs = asked["data"], stored.get("data", {})

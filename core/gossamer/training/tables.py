@@ -1,4 +1,4 @@
-"""Frozen dataclasses from TOML tables: every name known, every value of the right kind, and said with its place if not."""
+"""Frozen dataclasses from TOML tables: every name known, every value of the right kind, or said with its place."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ def build(cls: type[Any], values: Any, where: str, prefix: str = "") -> Any:
 
 
 def take(cls: type[Any], values: Any, where: str, prefix: str = "") -> dict[str, Any]:
-    """The arguments for ``cls`` in ``values``; see :func:`build`. Whole numbers become floats where these are asked for,
-    lists become tuples, tables dataclasses. Fields of any other type are handed on as they are."""
+    """The arguments for ``cls`` in ``values``; see :func:`build`.
+
+    Whole numbers become floats where these are asked for, lists become tuples, tables dataclasses. Fields of any other
+    type are handed on as they are.
+    """
     if not isinstance(values, Mapping):
         raise SettingError(f"{where}: {prefix.rstrip('.')} is {values!r}; give a table of settings.")
     kinds = typing.get_type_hints(cls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from gossamer.data.dataset_files import Layers, MattingSet, load_item
 from gossamer.data.datasets import plain_folder
 from gossamer.image.image import FloatArray
-from gossamer.metrics import mse, sad
+from gossamer.metrics import Region, mse, sad
 from gossamer.models.gfm import GfmOutput
 from gossamer.models.registry import model_entry
 from gossamer.training.settings import TrainingSettings
@@ -75,10 +74,11 @@ def _scores(model: torch.nn.Module, layers: Layers, needs_trimap: bool) -> dict[
     if needs_trimap:
         half = np.where(layers.trimap == 0.5, half, layers.trimap)
     scores = {}
-    for region in ("unknown", "whole"):
-        scores[f"sad_{region}"] = sad(answer, layers.alpha, layers.trimap, region=region)  # type: ignore[arg-type]
-        scores[f"mse_{region}"] = mse(answer, layers.alpha, layers.trimap, region=region)  # type: ignore[arg-type]
-        scores[f"half_{region}"] = sad(half, layers.alpha, layers.trimap, region=region)  # type: ignore[arg-type]
+    regions: tuple[Region, ...] = ("unknown", "whole")
+    for region in regions:
+        scores[f"sad_{region}"] = sad(answer, layers.alpha, layers.trimap, region=region)
+        scores[f"mse_{region}"] = mse(answer, layers.alpha, layers.trimap, region=region)
+        scores[f"half_{region}"] = sad(half, layers.alpha, layers.trimap, region=region)
     output = model(plate) if trimap is None else None
     if isinstance(output, GfmOutput):
         scores |= _glance_scores(output, layers.trimap, model.config.rosta)  # type: ignore[union-attr,arg-type]

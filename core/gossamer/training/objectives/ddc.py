@@ -38,9 +38,9 @@ def ddc_losses(output: Any, batch: TrimapBatch, settings: DdcLosses, *, rosta: s
     mattes = _mattes(output, batch.trimap, rosta)
     terms: dict[str, Tensor] = {}
     if settings.known:
-        terms["known"] = settings.known * torch.stack(
-            [known_l1_loss(matte, batch.trimap, batch.trimap) for matte in mattes]
-        ).mean()
+        terms["known"] = (
+            settings.known * torch.stack([known_l1_loss(matte, batch.trimap, batch.trimap) for matte in mattes]).mean()
+        )
     if settings.ddc:
         terms["ddc"] = settings.ddc * torch.stack([
             ddc_loss(
