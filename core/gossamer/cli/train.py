@@ -49,7 +49,7 @@ def _override(recipe: Recipe, assignments: list[str], changes: dict[str, Any]) -
             raise SettingError(f"--set {text}: {name} is a {kind}.") from error
         if name in ("pipeline", "objective") and values[name] != current:
             # Settings of another kind have other names: what they are by default.
-            values.pop("samples" if name == "pipeline" else "losses", None)
+            values["samples" if name == "pipeline" else "losses"] = {}
     for name, value in changes.items():
         if value:
             _put(values, name, value)
