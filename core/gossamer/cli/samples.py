@@ -19,10 +19,10 @@ def samples(
     seed: Annotated[int, typer.Option(help="Another seed makes other foregrounds and compositions.")] = 0,
     first: Annotated[int, typer.Option(help="Number of the first sample.")] = 0,
     size: Annotated[int, typer.Option(help="Side in pixels.")] = 192,
-    gfm_kernel: Annotated[
-        int,
-        typer.Option("--gfm-kernel", help="Trimaps as GFM defines them, with an ellipse of this diameter; 0: painted."),
-    ] = 0,
+    trimaps: Annotated[
+        str, typer.Option(help="painted, gfm (one ellipse) or ellipse (two random ones, as ViTMatte and DDC).")
+    ] = "painted",
+    kernel: Annotated[int, typer.Option(help="Diameter of gfm's ellipse in pixels.")] = 25,
     photos: Annotated[
         list[Path] | None, typer.Option("--photos", help="Folder of photographs for backgrounds; repeatable.")
     ] = None,
@@ -38,7 +38,7 @@ def samples(
 ) -> None:
     """Write synthetic training samples as files: a data set to train on, to hold out, or to look at."""
     from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
-    from gossamer.data.written_samples import write_samples
+    from gossamer.data.written_samples import TRIMAP_KINDS, write_samples
 
     values: dict[str, Any] = {
         name: tuple(str(path) for path in paths)
@@ -60,7 +60,9 @@ def samples(
             print(f"[{done}/{total}]", file=sys.stderr, flush=True)
 
     generator = SampleGenerator(SyntheticSettings(size=size, **values), seed)
-    write_samples(generator, output, count=count, first=first, gfm_kernel=gfm_kernel, progress=tell)
+    if trimaps not in TRIMAP_KINDS:
+        raise SettingError(f"--trimaps is {trimaps!r}; use {', '.join(TRIMAP_KINDS)}.")
+    write_samples(generator, output, count=count, seed=seed, first=first, trimaps=trimaps, kernel=kernel, progress=tell)
     print(f"{output}: {count} samples")
 
 

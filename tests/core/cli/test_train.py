@@ -255,7 +255,7 @@ def test_a_run_starts_from_another_and_is_measured(run: Callable[..., Result], t
     app = typer.Typer()
     app.callback()(lambda: None)
     samples.register(app)
-    words = ["samples", str(tmp_path / "held-out"), "--count", "2", "--size", "64", "--gfm-kernel", "5"]
+    words = ["samples", str(tmp_path / "held-out"), "--count", "2", "--size", "64", "--trimaps", "ellipse"]
     result = CliRunner().invoke(app, [*words, "--set", "element_size=128"])
     assert result.exit_code == 0, result.output
     assert "held-out: 2 samples" in result.output

@@ -44,7 +44,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four samples of the generator as a plain folder."""
     folder = tmp_path_factory.mktemp("set") / "written"
     generator = SampleGenerator(SyntheticSettings(size=64, element_size=128, window=2), 1)
-    write_samples(generator, folder, count=4, gfm_kernel=5)
+    write_samples(generator, folder, count=4, trimaps="gfm", kernel=5)
     return folder
 
 
