@@ -40,8 +40,8 @@ def write_samples(
         count: how many.
         seed: of trimaps that are not painted.
         first: number of the first one.
-        trimaps: ``painted`` are the generator's own; ``gfm`` grow the transition by one ellipse, as GFM does; ``ellipse``
-            erode both sides by random ellipses, as ViTMatte and DDC do, drawn by the sample's number and ``seed``.
+        trimaps: ``painted`` are the generator's own; ``gfm`` grow the transition by one ellipse, as GFM does;
+            ``ellipse`` erode both sides by random ellipses, as ViTMatte and DDC do, drawn by number and ``seed``.
         kernel: diameter of GFM's ellipse in pixels.
         progress: told how many of how many are done, and the name of the one at hand.
 
