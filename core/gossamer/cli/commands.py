@@ -17,6 +17,7 @@ COMMANDS: tuple[str, ...] = (
     "convert",
     "train",
     "samples",
+    "trimaps",
     "refine_foregrounds",
 )
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""

@@ -125,6 +125,9 @@ def train(
     start_from: Annotated[
         str, typer.Option("--from", help="Start from these weights: a name, a folder, a file, or a finished run.")
     ] = "",
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="Start the encoder from this file: ImageNet's, DINO's or MAE's.")
+    ] = "",
     freeze: Annotated[
         list[str] | None,
         typer.Option("--freeze", help="Do not train this part: encoder, or the beginning of a name; repeatable."),
@@ -162,6 +165,7 @@ def train(
             "data.root": str(data or ""),
             "data.backgrounds": _texts(backgrounds),
             "start_from": start_from,
+            "encoder_from": encoder,
             "optimizer.frozen": tuple(freeze or ()),
         },
     )

@@ -6,6 +6,7 @@ import ctypes
 import logging
 import os
 import sys
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
@@ -21,6 +22,7 @@ from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
 from gossamer.data.vitmatte_samples import ViTMattePipeline
 from gossamer.errors import SettingError
 from gossamer.models.registry import create_model, model_entry
+from gossamer.training.encoders import load_encoder
 from gossamer.training.parameters import freeze
 from gossamer.training.recipe import Recipe
 from gossamer.training.samples import SampleMaker
@@ -136,6 +138,8 @@ def make_model(recipe: Recipe) -> nn.Module:
         )
     torch.manual_seed(recipe.seed)
     model = create_model(recipe.model)
+    if recipe.encoder_from:
+        load_encoder(model, Path(recipe.encoder_from), recipe.model)
     if recipe.start_from:
         load_start(model, recipe.start_from, recipe.model)
     freeze(model, recipe)

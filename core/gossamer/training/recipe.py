@@ -55,6 +55,8 @@ class Recipe:
     """Lightning's name: ``32-true`` or ``bf16-mixed``."""
     start_from: str = ""
     """Weights to start from: a registered name, a folder, a converted file, a finished run; empty: random."""
+    encoder_from: str = ""
+    """A file with an encoder of another task to start from (ImageNet, DINO, MAE); see gossamer.training.encoders."""
     pipeline: str = "gossamer"
     """How samples are made of the data: a key of gossamer.data.sample_settings.SAMPLES."""
     objective: str = "matting"

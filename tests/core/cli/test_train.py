@@ -269,15 +269,3 @@ def test_a_run_starts_from_another_and_is_measured(run: Callable[..., Result], t
     assert recipe["start_from"] == str(tmp_path / "first")
     assert recipe["optimizer"]["frozen"] == ("encoder",)
     assert (tmp_path / "run" / "validation.csv").is_file()
-
-
-@pytest.mark.parametrize("text", ["size=3", "window", "photos=x", "window=many"])
-def test_a_setting_of_the_samples_that_cannot_be_is_named(tmp_path: Path, text: str) -> None:
-    from gossamer.cli import samples
-
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    samples.register(app)
-    error = CliRunner().invoke(app, ["samples", str(tmp_path / "x"), "--set", text]).exception
-    assert isinstance(error, SettingError)
-    assert f"--set {text}: " in str(error)
