@@ -35,7 +35,10 @@ def load_start(model: nn.Module, start: str, architecture: str) -> None:
     trained = values["recipe"]["model"]
     if trained != architecture:
         raise ModelError(f"The run in {start} trained {trained!r}, which does not fit the network {architecture!r}.")
+    state = values["average"]["state"]
+    if (adapt := getattr(model, "adapt_state", None)) is not None:
+        adapt(state)  # weights of an earlier version of the same network
     try:
-        model.load_state_dict(values["average"]["state"])
+        model.load_state_dict(state)
     except (RuntimeError, KeyError) as error:
         raise ModelError(f"The run in {start} does not fit the network {architecture!r} of this version.") from error
