@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
 from gossamer.data.written_samples import write_samples
 from gossamer.errors import DataError, ModelError, SettingError
-from gossamer.models.registry import create_model, model_entry
+from gossamer.models import registry
+from gossamer.models.registry import ModelEntry, create_model, model_entry
+from gossamer.models.vitmatte import ViTMatte, ViTMatteConfig
 from gossamer.models.weights import find_manifest, load_weights
 from gossamer.training.checkpoint import load_checkpoint
 from gossamer.training.loop import TrainingSettings, train
@@ -86,11 +89,20 @@ def test_a_family_trains(
     assert len(moved) > 0.8 * len(learned)
 
 
-def test_vitmatte_trains_with_and_without_a_trimap(make_settings: MakeSettings) -> None:
-    vitmatte = make("vitmatte-s", "vitmatte", "vitmatte", steps=1, batch=1, optimizer={"layer_decay": 0.65})
-    assert float(rows(train(vitmatte, make_settings("with")))[0]["total"]) > 0
-    free = make("vitmatte-s-rgb", "ddc", "ddc", steps=1, batch=1)
-    assert float(rows(train(free, make_settings("without")))[0]["ddc"]) > 0
+def test_vitmatte_trains_with_and_without_a_trimap(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, inputs in (("small", 4), ("small-rgb", 3)):
+        config = ViTMatteConfig(width=32, heads=2, inputs=inputs, depth=3)
+        entry = ModelEntry(name, "vitmatte", inputs == 4, 32, 128, build=partial(ViTMatte, config))
+        monkeypatch.setitem(registry._entries, name, entry)
+    supervised = make("small", "vitmatte", "vitmatte", optimizer={"layer_decay": 0.65, "decayed": "all-but-norms"})
+    folder = train(supervised, make_settings("with"))
+    assert float(rows(folder)[0]["total"]) > 0
+    rates = {group["lr"] for group in load_checkpoint(folder)["optimizer"]["param_groups"]}
+    assert len(rates) == 5  # embeddings, three blocks, the rest
+    free = train(make("small-rgb", "ddc", "ddc"), make_settings("without"))
+    assert float(rows(free)[0]["ddc"]) > 0
 
 
 def test_bfloat16_and_accumulation_work_for_gfm(make_settings: MakeSettings) -> None:
