@@ -48,7 +48,8 @@ def train(
     Raises:
         DataError: the output folder holds a run already and ``resume`` is off, or cannot be written; or samples cannot
             be made.
-        SettingError: recipe and checkpoint do not belong together, or the devices are not there.
+        SettingError: recipe and checkpoint, or the recipe's own parts, do not belong together; or the devices are not
+            there.
         GossamerError: the loss stayed without a finite value.
     """
     has_checkpoint = (settings.output / CHECKPOINT_NAME).is_file()
@@ -56,6 +57,7 @@ def train(
         raise DataError(f"{settings.output} holds a run already; go on with --resume or name another folder.")
     if settings.resume and not has_checkpoint:
         _log.warning("%s holds no checkpoint to go on from; the run begins at its first step", settings.output)
+    # What does not go together is said before any file is looked for.
     make_objective(recipe)
     pipeline = make_pipeline(recipe)
     validation = open_validation(settings)
