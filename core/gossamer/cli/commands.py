@@ -19,6 +19,8 @@ COMMANDS: tuple[str, ...] = (
     "samples",
     "trimaps",
     "refine_foregrounds",
+    "worker",
+    "install_hosts",
 )
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
 
