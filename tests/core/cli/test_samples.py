@@ -36,6 +36,7 @@ def test_samples_become_files_and_their_alphas_trimaps(run: Callable[..., Result
             cv2.imread(str(tmp_path / folder / name), cv2.IMREAD_GRAYSCALE) for folder in ("set/trimap", "again")
         )
         assert first is not None
+        assert second is not None
         assert np.array_equal(first, second)
         assert set(np.unique(first)) <= {0, 128, 255}
     with (tmp_path / "again" / "trimaps.csv").open(encoding="utf-8") as file:
