@@ -32,11 +32,23 @@ def samples(
     fur: Annotated[
         list[Path] | None, typer.Option("--fur", help="Folder with image/ and alpha/ used as foregrounds; repeatable.")
     ] = None,
+    backgrounds: Annotated[
+        list[Path] | None,
+        typer.Option("--backgrounds", help="Compose over whole photographs of this folder instead; repeatable."),
+    ] = None,
+    rssn: Annotated[
+        bool,
+        typer.Option("--rssn", help="With --backgrounds: by RSSN, whose blur is brought to the size; else plainly."),
+    ] = False,
     assign: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of the generator: NAME=NUMBER; repeatable.")
     ] = None,
 ) -> None:
     """Write synthetic training samples as files: a data set to train on, to hold out, or to look at."""
+    from gossamer.data.dataset_files import MattingSet
+    from gossamer.data.datasets import pictures
+    from gossamer.data.layer_source import SetSource
+    from gossamer.data.rssn import RssnSettings
     from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
     from gossamer.data.written_samples import TRIMAP_KINDS, write_samples
 
@@ -62,7 +74,24 @@ def samples(
     generator = SampleGenerator(SyntheticSettings(size=size, **values), seed)
     if trimaps not in TRIMAP_KINDS:
         raise SettingError(f"--trimaps is {trimaps!r}; use {', '.join(TRIMAP_KINDS)}.")
-    write_samples(generator, output, count=count, seed=seed, first=first, trimaps=trimaps, kernel=kernel, progress=tell)
+    if rssn and not backgrounds:
+        raise SettingError("--rssn composes over photographs; name their folder with --backgrounds.")
+    pool = tuple(path for folder in backgrounds or [] for path in pictures(folder).backgrounds)
+    source = SetSource(MattingSet("backgrounds", output, backgrounds=pool), seed=seed) if pool else None
+    # The paper's sides are for pictures of about 1,300 pixels.
+    sides = tuple(max(1, round(side * size / 1300)) for side in RssnSettings().blur_sides)
+    write_samples(
+        generator,
+        output,
+        count=count,
+        seed=seed,
+        first=first,
+        trimaps=trimaps,
+        kernel=kernel,
+        backgrounds=source,
+        rssn=RssnSettings(blur_sides=sides) if rssn else None,
+        progress=tell,
+    )
     print(f"{output}: {count} samples")
 
 

@@ -8,7 +8,9 @@ from typing import Literal
 
 import numpy as np
 
+from gossamer.data.layer_source import LayerSource
 from gossamer.data.paper_trimaps import TRIMAP_KERNEL, ellipse_trimap, erosion_for, gfm_maps
+from gossamer.data.rssn import RssnSettings, compose_rssn
 from gossamer.data.synthetic import Sample, SampleGenerator
 from gossamer.errors import DataError, SettingError
 from gossamer.image.image import FloatArray, Image
@@ -30,6 +32,8 @@ def write_samples(
     first: int = 0,
     trimaps: TrimapKind = "painted",
     kernel: int = TRIMAP_KERNEL,
+    backgrounds: LayerSource | None = None,
+    rssn: RssnSettings | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> None:
     """Write samples number ``first`` on as ``image/``, ``alpha/``, ``trimap/``, ``fg/`` and ``bg/``, PNG of 8 bits.
@@ -43,6 +47,8 @@ def write_samples(
         trimaps: ``painted`` are the generator's own; ``gfm`` grow the transition by one ellipse, as GFM does;
             ``ellipse`` erode both sides by random ellipses, as ViTMatte and DDC do, drawn by number and ``seed``.
         kernel: diameter of GFM's ellipse in pixels.
+        backgrounds: compose the foregrounds over these instead of taking the generator's plates.
+        rssn: how; plainly by default.
         progress: told how many of how many are done, and the name of the one at hand.
 
     Raises:
@@ -68,7 +74,14 @@ def write_samples(
 
         if progress is not None:
             progress(done, count, stem)
-        for name, pixels in _planes(generator.sample(index), trimap).items():
+        sample = generator.sample(index)
+        planes = _planes(sample, trimap)
+        if backgrounds is not None:
+            rng = np.random.default_rng([seed, 8, index])
+            behind = backgrounds.background(rng, index)
+            composed = compose_rssn(rng, planes["fg"], behind, sample.alpha, settings=rssn or RssnSettings.plain())
+            planes |= {"image": composed.plate, "bg": composed.background}
+        for name, pixels in planes.items():
             channels = ("R", "G", "B") if pixels.ndim == 3 else ("Y",)
             picture = Image.from_pixels(pixels if pixels.ndim == 3 else pixels[..., None], channels)
             write_image(output / name / f"{stem}.png", picture, data_type="uint8")

@@ -16,6 +16,8 @@ from gossamer.training.settings import TrainingSettings
 
 __all__ = ["Validation", "open_validation"]
 
+_SHARE = "share of class "
+
 
 def open_validation(settings: TrainingSettings) -> Validation | None:
     """The folder that ``settings`` names, checked; None if it names none.
@@ -42,7 +44,7 @@ class Validation:
         ``sad_unknown``, ``mse_unknown``, ``sad_whole``, ``mse_whole``; the SAD of alpha 0.5 everywhere, with the known
         region obeyed for networks that read a trimap, as ``half_unknown`` and ``half_whole``; for GFM's single networks
         ``glance``, the share of pixels whose class is right, and ``glance_constant``, what always answering the most
-        frequent class would reach.
+        frequent class of all would reach.
 
         A network that needs no trimap is given none.
 
@@ -54,7 +56,9 @@ class Validation:
         model.load_state_dict({key: value.cpu() for key, value in state.items()})
         model.eval()
         rows = [_scores(model, load_item(item), entry.needs_trimap) for item in self._set.items]
-        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        shares = [means.pop(name) for name in list(means) if name.startswith(_SHARE)]
+        return {**means, "glance_constant": max(shares)} if shares else means
 
 
 def _scores(model: torch.nn.Module, layers: Layers, needs_trimap: bool) -> dict[str, float]:
@@ -89,5 +93,5 @@ def _glance_scores(output: GfmOutput, trimap: FloatArray, rosta: str) -> dict[st
     """Against the classes of the folder's trimap, which has to be made with the kernel that was trained."""
     truth = {"tt": np.rint(trimap * 2), "ft": trimap > 0.75, "bt": trimap > 0.25}[rosta].astype(np.int64)
     found = output.glance.argmax(dim=1)[0].numpy()
-    counts = np.bincount(truth.ravel(), minlength=3)
-    return {"glance": float((found == truth).mean()), "glance_constant": float(counts.max() / counts.sum())}
+    shares = np.bincount(truth.ravel(), minlength=3) / truth.size
+    return {"glance": float((found == truth).mean()), **{f"{_SHARE}{k}": float(v) for k, v in enumerate(shares)}}
