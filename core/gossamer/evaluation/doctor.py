@@ -181,6 +181,7 @@ def _optional_packages() -> list[Finding]:
     return [
         package("PyMatting", "pymatting", "closed-form, knn, shared", "classical"),
         package("PyAV", "av", "movie files", "movie"),
+        package("OpenVINO", "openvino", "--backend openvino, bf16 on the CPU", "openvino"),
         package("torch", "torch", "the papers' networks, training", "torch", _torch),
         package("safetensors", "safetensors", "weights for torch", "torch"),
         package("Lightning Fabric", "lightning_fabric", "training", "train"),

@@ -17,6 +17,8 @@ _COUNTED = (
     "opencolorio",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
+    "tensorrt",
     "torch",
     "PyMatting",
 )

@@ -28,14 +28,19 @@ BETWEEN_PROGRESS = 0.1
 WISHES = ("backend", "device", "precision", "tile", "threads")
 
 
-def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[str, Any]:
+def prepare_model(
+    arguments: Mapping[str, Any], networks: KeptNetworks, emit: Emit, cancelled: Callable[[], bool]
+) -> dict[str, Any]:
     """Load a model and let it solve a small picture, so that the first frame does not pay for what is done once.
 
     Args:
         arguments: ``model`` and the wishes ``backend``, ``device``, ``precision``, ``tile``, ``threads``.
         networks: keeps what is loaded.
+        emit: told what goes on.
+        cancelled: asked before the model is loaded and before it is warmed up.
 
     Raises:
+        CancelledError: ``cancelled`` said so.
         GossamerError: the wishes exclude each other, or cannot be met here.
     """
     begun = time.monotonic()
@@ -46,6 +51,8 @@ def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[
     # A job checks every setting's type and value; this one's plate is never opened.
     job = job_from_values({"schema": 1, "plate": "none", **values}, "prepare")
     networks.was_loaded = False
+    if cancelled():
+        raise CancelledError("Cancelled before it began.")
     solver = create_solver(
         job.model,
         backend=job.backend,
@@ -53,8 +60,12 @@ def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[
         precision=job.precision,
         tile=job.tile,
         threads=job.threads,
+        building=_building(emit),
+        cancelled=cancelled,
         open_network=networks.open,
     )
+    if cancelled():
+        raise CancelledError("Cancelled. The model is loaded and stays.")
     if not networks.was_loaded:
         trimap = np.full((64, 64), 0.5, np.float32)
         trimap[:, :16], trimap[:, 48:] = 0, 1
@@ -86,7 +97,7 @@ def matte(
     networks.was_loaded = False
     if cancelled():
         raise CancelledError("Cancelled before it began.")
-    plan = prepare(job, open_network=networks.open)
+    plan = prepare(job, building=_building(emit), cancelled=cancelled, open_network=networks.open)
     was_loaded = networks.was_loaded
     report = start_report(plan)
     asked = {"model": job.model, **_asked(job)}
@@ -139,6 +150,11 @@ class _Reporter:
         self.last = now
         values = {"frame": progress.frame, "part": progress.part, "done": progress.done, "total": progress.total}
         self.emit("progress", values)
+
+
+def _building(emit: Emit) -> Callable[[float, str], None]:
+    """Tells the host how far an engine is that has to be built first: it takes minutes, once for a card."""
+    return lambda part, text: emit("building", {"part": part, "text": text})
 
 
 def _frame_values(frame: FrameReport) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def test_run_continues_with_skip_existing(
         (["--plate-space", "nonsense"], 5, "no colour space, alias or role 'nonsense'"),
         (["--tile", "5"], 2, "--tile is 5"),
         (["--device", "cpu", "--precision", "fp16"], 2, "--precision fp16 is for CUDA devices"),
-        (["--backend", "tensorrt"], 6, "--backend tensorrt"),
+        (["--backend", "openvino", "--device", "cuda"], 2, "--backend openvino does not go with --device cuda"),
         (["--skip-existing", "--overwrite"], 2, "exclude each other"),
         (["--report", "/dev/null/report.json"], 2, "Cannot make the folder /dev/null for the report"),
         (["--trimap", "no.exr"], 4, "There is no file"),

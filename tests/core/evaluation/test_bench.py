@@ -1,6 +1,7 @@
 """Timing the parts of a job. Nothing here asserts a speed."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gossamer.config import Job, Outputs, save_job
 from gossamer.errors import ModelError, SettingError
 from gossamer.evaluation import bench_child
 from gossamer.evaluation.bench import PARTS, Bench, Measurement, bench, parse_size
+from gossamer.evaluation.bench_measurement import difference
 from gossamer.evaluation.bench_picture import make_plate, make_trimap
 
 SIZE = 96, 64
@@ -172,3 +174,49 @@ def test_networks_are_compared_with_classical_solvers_on_the_same_picture_only()
         {},
     )
     assert found.comparisons() == ["64x64, band 10%: net 2.00 s (network and merge), knn 5.00 s: 2.5 times faster"]
+
+
+def test_backends_are_compared_with_torch_in_fp32() -> None:
+    found = bench(["gossamer-s", "closed-form"], sizes=[SIZE], bands=[0.3], frames=1, backends=["onnxruntime"])
+    network, classical = found.measurements
+    assert network.error == ""
+    assert network.backend == "onnxruntime"
+    assert network.difference is not None
+    assert network.difference.mean < 1e-3
+    assert network.difference.mean <= network.difference.most <= network.difference.largest
+    assert network.cpu > 0
+    assert (classical.backend, classical.difference) == ("", None)
+    assert "by onnxruntime" in found.comparisons()[0]
+
+
+def test_without_a_reference_the_times_still_count(tiny_weights: Path) -> None:
+    model = str(tiny_weights)
+    found = bench([model], sizes=[SIZE], bands=[0.2], frames=1, backends=["onnxruntime"])
+    assert found.measurements[0].error == ""
+    assert found.measurements[0].difference is None
+    assert "hold no safetensors file" in found.machine["no_reference"][model]
+
+
+def test_only_unknown_pixels_count_in_the_distance_of_two_mattes(tmp_path: Path) -> None:
+    trimap = np.array([[0, 0.5, 0.5, 1]], np.float32)
+    np.save(tmp_path / "one.npy", np.array([[0.9, 0.5, 0.25, 0]], np.float32))
+    np.save(tmp_path / "two.npy", np.array([[0.0, 0.5, 0.50, 1]], np.float32))
+    apart = difference(tmp_path / "one.npy", tmp_path / "two.npy", trimap)
+    assert apart is not None
+    assert (apart.mean, apart.largest) == (0.125, 0.25)
+    assert difference(tmp_path / "one.npy", tmp_path / "none.npy", trimap) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("{pid}, 300", 300 * 2**20), ("1, 300", None), ("[N/A]", None), ("", None)]
+)
+def test_the_memory_on_the_gpu_is_that_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: int | None
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\necho '{said.format(pid=os.getpid())}'\n", encoding="ascii")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bench_child.device_memory() == expected
+    program.unlink()
+    assert bench_child.device_memory() is None

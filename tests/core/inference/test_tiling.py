@@ -155,3 +155,15 @@ def test_seams_keep_out_of_wide_unknown_areas_where_that_is_cheap() -> None:
     for tile in tiles:
         for edge in (tile.core.x, tile.core.x + tile.core.width):
             assert not 900 < edge < 1150
+
+
+def test_no_window_is_longer_than_the_network_can_read() -> None:
+    trimap = np.full((700, 1500), 0.5, np.float32)
+    trimap[:350, :300], trimap[350:, :300] = 0, 1
+    tiles = plan_tiles(trimap, multiple_of=32, margin=48, largest_side=512)
+    assert max(max(tile.window.width, tile.window.height) for tile in tiles) <= 512
+    covered = np.zeros(trimap.shape, bool)
+    for tile in tiles:
+        core = tile.core
+        covered[max(core.y, 0) : core.y + core.height, max(core.x, 0) : core.x + core.width] = True
+    assert covered[trimap == 0.5].all()
