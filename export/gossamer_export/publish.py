@@ -60,7 +60,8 @@ def _read_sources(sources: list[str], recipe: Mapping[str, Any]) -> list[dict[st
         if not sign or not name.strip() or not licence.strip():
             raise DataError(f"--source {source!r}: give NAME: LICENCE.")
         data.append({"name": name.strip(), "license": licence.strip()})
-    used = [name for name in ("photos", "fur", "cutouts") if recipe["data"].get(name)]
+    used = [name for name in ("photos", "fur", "cutouts", "root", "backgrounds") if recipe["data"].get(name)]
+    used += ["encoder_from"] if recipe.get("encoder_from") else []
     if used and not data:
         raise DataError(
             f"The run was trained on pictures ({', '.join(used)}): name each with --source 'NAME: LICENCE'."
@@ -70,6 +71,7 @@ def _read_sources(sources: list[str], recipe: Mapping[str, Any]) -> list[dict[st
 
 def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe for others to read: where pictures and first weights lay on this machine is nobody's business."""
+    recipe = {**recipe, "encoder_from": Path(recipe.get("encoder_from", "")).name}
     data = {key: value for key, value in recipe["data"].items() if key not in FOLDER_SETTINGS}
     return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
 

@@ -134,6 +134,16 @@ def test_folders_of_the_machine_are_not_published(make_run: MakeRun, tmp_path: P
     assert "somewhere" not in (tmp_path / "mine" / "manifest.json").read_text(encoding="utf-8")
 
 
+def test_data_sets_and_encoders_of_others_want_their_licences_too(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(
+        data={"source": "folder", "root": "/data/set", "backgrounds": ["/data/bg"]}, encoder_from="/x/dino.pth"
+    )
+    with pytest.raises(DataError, match=r"trained on pictures \(root, backgrounds, encoder_from\): name each"):
+        write(run, tmp_path / "mine", sources=[])
+    recipe = write(run, tmp_path / "mine", sources=["Everything: CC0"]).training["recipe"]
+    assert (recipe["encoder_from"], recipe["data"]) == ("dino.pth", {"source": "folder"})
+
+
 def test_a_checkpoint_of_another_network_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     values = load_checkpoint(run)

@@ -16,6 +16,8 @@ COMMANDS: tuple[str, ...] = (
     "models",
     "convert",
     "train",
+    "samples",
+    "trimaps",
     "refine_foregrounds",
     "worker",
     "install_hosts",

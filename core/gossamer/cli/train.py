@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +24,21 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 
-def _override(recipe: Recipe, assignments: list[str], folders: dict[str, list[Path]]) -> Recipe:
-    """Apply ``name=value`` and the data folders to ``recipe``; values keep the type of what they replace."""
-    values: dict[str, Any] = {}
+def _override(recipe: Recipe, assignments: list[str], changes: dict[str, Any]) -> Recipe:
+    """Apply ``name=value`` to ``recipe``, then ``changes``, which may name a part as ``data.root``.
+
+    Values of the recipe itself keep the type of what they replace; those of its tables are read as TOML, or as text.
+    """
+    from gossamer.training.recipe import recipe_from_dict
+
+    values = dataclasses.asdict(recipe)
+    values["data"] = dict(recipe.data)
     for text in assignments:
         name, sign, value = text.partition("=")
+        table, dot, _ = name.partition(".")
+        if dot and sign and isinstance(values.get(table), dict):
+            _put(values, name, _parse(value))
+            continue
         current = getattr(recipe, name, None)
         if not sign or not isinstance(current, int | float | str):
             raise SettingError(f"--set {text}: give NAME=VALUE with a number or word setting of the recipe.")
@@ -36,8 +47,33 @@ def _override(recipe: Recipe, assignments: list[str], folders: dict[str, list[Pa
         except ValueError as error:
             kind = "whole number" if isinstance(current, int) else "number"
             raise SettingError(f"--set {text}: {name} is a {kind}.") from error
-    given = {name: tuple(str(path) for path in paths) for name, paths in folders.items() if paths}
-    return dataclasses.replace(recipe, **values, data={**recipe.data, **given})
+        if name in ("pipeline", "objective") and values[name] != current:
+            # Settings of another kind have other names: what they are by default.
+            values["samples" if name == "pipeline" else "losses"] = {}
+    for name, value in changes.items():
+        if value:
+            _put(values, name, value)
+    return recipe_from_dict(values, "the command line")
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    *tables, last = name.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise SettingError(f"--set {name}: {table} holds no further settings.")
+    values[last] = value
+
+
+def _parse(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _texts(paths: list[Path] | None) -> tuple[str, ...]:
+    return tuple(str(path) for path in paths or [])
 
 
 @contextmanager
@@ -80,6 +116,26 @@ def train(
         list[Path] | None,
         typer.Option("--fur", help="Folder with image/ and alpha/ used as foregrounds; repeatable."),
     ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder, or CSV file, of the data set that the recipe reads.")
+    ] = None,
+    backgrounds: Annotated[
+        list[Path] | None, typer.Option("--backgrounds", help="Folder of backgrounds to compose with; repeatable.")
+    ] = None,
+    start_from: Annotated[
+        str, typer.Option("--from", help="Start from these weights: a name, a folder, a file, or a finished run.")
+    ] = "",
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="Start the encoder from this file: ImageNet's, DINO's or MAE's.")
+    ] = "",
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option("--freeze", help="Do not train this part: encoder, or the beginning of a name; repeatable."),
+    ] = None,
+    validate: Annotated[
+        Path | None,
+        typer.Option("--validate", help="Folder with image/, alpha/ and trimap/ to measure on with each checkpoint."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's checkpoint.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option(help="Processes of this machine.")] = 1,
@@ -100,7 +156,18 @@ def train(
     from gossamer.training.recipe import load_recipe
 
     chosen = _override(
-        load_recipe(recipe), assign or [], {"photos": photos or [], "cutouts": cutouts or [], "fur": fur or []}
+        load_recipe(recipe),
+        assign or [],
+        {
+            "data.photos": _texts(photos),
+            "data.cutouts": _texts(cutouts),
+            "data.fur": _texts(fur),
+            "data.root": str(data or ""),
+            "data.backgrounds": _texts(backgrounds),
+            "start_from": start_from,
+            "encoder_from": encoder,
+            "optimizer.frozen": tuple(freeze or ()),
+        },
     )
     settings = TrainingSettings(
         output=output,
@@ -111,6 +178,7 @@ def train(
         checkpoint_minutes=checkpoint_minutes,
         stop_after_minutes=stop_after,
         resume=resume,
+        validation=validate,
     )
     stopped = threading.Event()
     with _stopping_by_signal(stopped):

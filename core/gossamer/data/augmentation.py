@@ -41,15 +41,17 @@ def alpha_gamma(alpha: FloatArray, gamma: float, *, from_above: bool) -> FloatAr
     return np.asarray(alpha ** np.float32(gamma), np.float32)
 
 
-def augment_color(rng: np.random.Generator, color: FloatArray, probability: float = 0.3) -> FloatArray:
-    """The three changes one after the other, each with the probability given (LSA: 0.3).
+def augment_color(
+    rng: np.random.Generator, color: FloatArray, probability: float = 0.3, *, mix: bool = True
+) -> FloatArray:
+    """The three changes one after the other, each with the probability given (LSA: 0.3); without ``mix`` the last two.
 
     Always draws the same number of random values, so that what follows does not depend on the outcome.
     """
     chance = rng.random(3)
     weight, target = rng.random(3, dtype=np.float32), rng.random(3, dtype=np.float32)
     order = rng.permutation(3)
-    if chance[0] < probability:
+    if mix and chance[0] < probability:
         color = mix_with_color(color, weight, target)
     if chance[1] < probability:
         color = invert_color(color)

@@ -24,6 +24,7 @@ __all__ = [
     "composition1k",
     "csv_manifest",
     "p3m10k",
+    "pictures",
     "plain_folder",
     "with_backgrounds",
 ]
@@ -112,6 +113,16 @@ def coco_backgrounds(root: Path) -> MattingSet:
     return check.finish(
         MattingSet("COCO", root, backgrounds=tuple(check.files(folder).values() if folder else ())), needs_items=False
     )
+
+
+def pictures(root: Path) -> MattingSet:
+    """Every picture directly in a folder, as a background.
+
+    Raises:
+        DataError: there is no such folder, or it is empty, or two pictures share a stem.
+    """
+    check = SetCheck("The backgrounds", root)
+    return check.finish(MattingSet(root.name, root, backgrounds=tuple(check.files(root).values())), needs_items=False)
 
 
 def adobe(root: Path, *, refined: bool = False) -> MattingSet:

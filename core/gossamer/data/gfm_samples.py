@@ -6,18 +6,19 @@ are resized without mixing classes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
-from gossamer.data.paper_trimaps import gfm_maps
-from gossamer.data.rssn import Composition
+from gossamer.data.layer_source import LayerSource
+from gossamer.data.paper_trimaps import ROSTA_KERNEL, TRIMAP_KERNEL, gfm_maps
+from gossamer.data.rssn import Composition, Route, RssnSettings
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray
 
-__all__ = ["GfmCrop", "GfmSample", "crop_gfm_sample"]
+__all__ = ["GfmCrop", "GfmPipeline", "GfmSample", "GfmSamples", "crop_gfm_sample"]
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,32 @@ class GfmCrop:
     """Chance that the crop goes to a pixel of the transition region."""
     anchor: Literal["centre", "corner"] = "centre"
     """What of the crop lies on that pixel. The published code takes the top left corner."""
+    trimap_kernel: int = TRIMAP_KERNEL
+    """Diameter around the transition region, in pixels of the whole picture."""
+    rosta_kernel: int = ROSTA_KERNEL
+    """Diameter of dilation and erosion."""
 
     def __post_init__(self) -> None:
         if not self.sides or min(*self.sides, self.fallback, self.output) < 1:
             raise SettingError(f"GFM's crops need sides of 1 pixel at least, not {self}.")
+        if self.anchor not in ("centre", "corner"):
+            raise SettingError(f"samples.crop.anchor is {self.anchor!r}; use centre or corner.")
+
+
+@dataclass(frozen=True)
+class GfmSamples:
+    """Pipeline ``gfm``."""
+
+    rssn: RssnSettings = field(default_factory=RssnSettings)
+    """Of the COMP track; chances of 0 make plain compositions, the route of COCO. ORI takes no notice."""
+    route: Route = "files"
+    """Where colours come from: see :func:`gossamer.data.rssn.draw_layers`."""
+    crop: GfmCrop = field(default_factory=GfmCrop)
+    """``output`` is the recipe's size."""
+
+    def __post_init__(self) -> None:
+        if self.route not in ("files", "estimate", "plate"):
+            raise SettingError(f"samples.route is {self.route!r}; use files, estimate or plate.")
 
 
 class GfmSample(NamedTuple):
@@ -67,7 +90,7 @@ def crop_gfm_sample(
     """
     crop = crop or GfmCrop()
     height, width = alpha.shape
-    maps = gfm_maps(alpha)
+    maps = gfm_maps(alpha, trimap_kernel=crop.trimap_kernel, rosta_kernel=crop.rosta_kernel)
     side = crop.sides[int(rng.integers(len(crop.sides)))]
     if side >= min(height, width):
         side = min(crop.fallback, height, width)
@@ -91,3 +114,23 @@ def crop_gfm_sample(
         *(cut(plane, cv2.INTER_NEAREST) for plane in maps),
         *(cut(plane, cv2.INTER_LINEAR) for plane in composition),
     )
+
+
+class GfmPipeline:
+    """Samples by number. ``sample(i)`` depends on source, settings, seed and ``i`` only."""
+
+    def __init__(self, source: LayerSource, settings: GfmSamples, *, size: int, seed: int) -> None:
+        self._source, self._settings, self._seed = source, settings, seed
+        self._crop = replace(settings.crop, output=size)
+
+    def sample(self, index: int) -> GfmSample:
+        """Make one sample; one picture after another.
+
+        Raises:
+            GossamerError: a file cannot be read.
+        """
+        rng = np.random.default_rng([self._seed, 2, index])
+        composition, alpha = self._source.composition(
+            rng, index, route=self._settings.route, settings=self._settings.rssn
+        )
+        return crop_gfm_sample(rng, composition, alpha, self._crop)

@@ -6,18 +6,21 @@ around, and foregrounds are unpremultiplied, so that no dark rim is composed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 
-from gossamer.data.dataset_files import Layers, MattingSet, load_item, read_color
+from gossamer.data.dataset_files import Item, Layers, MattingSet, load_item, read_color
 from gossamer.errors import DataError, MissingDependencyError, SettingError
 from gossamer.image.image import FloatArray
 
 __all__ = [
     "Composition",
+    "Route",
     "RssnSettings",
     "compose_rssn",
     "draw_layers",
@@ -150,6 +153,8 @@ def draw_layers(
     *,
     route: Route = "files",
     settings: RssnSettings | None = None,
+    read_item: Callable[[Item], Layers] = load_item,
+    read_picture: Callable[[Path], FloatArray] = read_color,
 ) -> tuple[Composition, FloatArray]:
     """Plate, foreground, background and alpha of one item, full size.
 
@@ -164,6 +169,8 @@ def draw_layers(
             ``estimate``: always by PyMatting. ``plate``: the photograph's own colours, quick, with the old background
             shining through soft edges (GFM's "alpha blending", unpremultiplied).
         settings: of RSSN; the paper's by default, :meth:`RssnSettings.plain` for COCO.
+        read_item: reads the item's files; given by who keeps what was read.
+        read_picture: the same for backgrounds.
 
     Raises:
         DataError: the item has no alpha or no colours, or its files differ in size.
@@ -171,7 +178,7 @@ def draw_layers(
         FrameError: a file is damaged.
     """
     item = found.items[index]
-    layers = load_item(item)
+    layers = read_item(item)
     if layers.alpha is None:
         raise DataError(f"{found.name}: {item.name} has no alpha; nothing can be composed.")
     is_composed = bool(found.backgrounds)
@@ -185,8 +192,8 @@ def draw_layers(
             raise DataError(f"{found.name}: the background of {item.name} is not of the size of its picture.")
         return Composition(layers.plate, foreground, background), layers.alpha
     chosen = int(rng.integers(len(found.backgrounds)))
-    behind = read_color(found.backgrounds[chosen])
-    quiet = read_color(found.denoised_backgrounds[chosen]) if found.denoised_backgrounds else None
+    behind = read_picture(found.backgrounds[chosen])
+    quiet = read_picture(found.denoised_backgrounds[chosen]) if found.denoised_backgrounds else None
     composed = compose_rssn(
         rng,
         foreground,

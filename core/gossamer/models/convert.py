@@ -46,12 +46,14 @@ GFM_COPIES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """By backbone: prefixes under which the official files hold the encoder a second time, and the first time's."""
 GFM_COPIES["r101"] = GFM_COPIES["r34"]
+GFM_COPIES["light"] = ()
 
 GFM_NEVER_USED = {
     "r34": ("resnet.fc.",),
     "r34-2b": ("resnet.conv1.", "resnet.bn1.", "resnet.fc.", "psp1."),
     "d121": ("densenet.features.norm5.", "densenet.classifier."),
     "r101": ("resnet.fc.",),
+    "light": (),
 }
 """By backbone: prefixes of tensors that the official files hold and the published networks never read."""
 

@@ -1,4 +1,5 @@
-"""GFM: glance and focus matting, trimap-free, in four backbones and four ways of dividing the work.
+"""GFM: glance and focus matting, trimap-free, in the paper's four backbones and a light one, and four ways of dividing
+the work.
 
 Source: Li et al., "Bridging Composite and Real: Towards End-to-end Deep Image Matting" (2022), sections 3 and 4, and
 the networks published with it. A shared encoder; a glance decoder that sorts pixels into classes, fed by a pyramid of
@@ -15,6 +16,7 @@ Tensor names are those of the official checkpoints, less what those hold twice o
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,6 +69,8 @@ BACKBONES = {
         (64, 256, 512, 1024, 2048),
         ((2048, 1024, 1024), (1024, 512, 512), (512, 256, 256), (256, 128, 64)),
     ),
+    # Not of the paper: ResNet-10 with narrow stages, for machines without a GPU (core/decisions/0014).
+    "light": Backbone((16, 24, 32, 64, 96), ((96, 64, 64), (64, 48, 32), (32, 32, 24), (24, 24, 16))),
 }
 
 
@@ -118,7 +122,16 @@ def _conv3(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
 
 def _encoder_stages(backbone: str) -> list[nn.Sequential]:
     """encoder0, encoder1 ...; each halves the size, but encoder0 and encoder1 of ``r34-2b`` keep it."""
-    stem = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
+    width = BACKBONES[backbone].encoder[0]
+    stem = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    if backbone == "light":
+        widths = BACKBONES[backbone].encoder
+        deeper = itertools.pairwise(widths[1:])
+        return [
+            nn.Sequential(*stem),
+            nn.Sequential(nn.MaxPool2d(3, 2, 1), *resnet_stage(BasicBlock, width, widths[1], 1)),
+            *(nn.Sequential(*resnet_stage(BasicBlock, a, b, 1, stride=2)) for a, b in deeper),
+        ]
     if backbone == "d121":  # DenseNet-121 without its stem pooling
         return [
             nn.Sequential(*stem),
@@ -316,9 +329,11 @@ class _GfmTrunk(nn.Module):
 
     def _head(self, outputs: int) -> nn.Sequential:
         """decoder0: the last stage, from half size, or from full size where the backbone keeps it."""
-        if BACKBONES[self.config.backbone].full_resolution:
-            return nn.Sequential(_conv3(64, outputs))
-        return _decoder(128, (64, 64, outputs), head=True)
+        plan = BACKBONES[self.config.backbone]
+        width = plan.decoder[-1][-1]
+        if plan.full_resolution:
+            return nn.Sequential(_conv3(width, outputs))
+        return _decoder(2 * width, (width, width, outputs), head=True)
 
     def _trunk(self, plate: Tensor) -> tuple[Tensor, Tensor]:
         """What the glance heads and the focus heads read. ``plate`` is 0..1, its sides multiples of 32."""

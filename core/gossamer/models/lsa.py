@@ -7,6 +7,7 @@ The skip module is the identity, as in the published model. Tensor names are tho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,14 +18,30 @@ from gossamer.models.convention import normalize_imagenet, obey_trimap, pad_bott
 from gossamer.models.registry import register_model
 from gossamer.models.resnet import Bottleneck, resnet_stage
 
-__all__ = ["Lsa", "LsaFeatures", "lsa_r50d"]
+__all__ = ["Lsa", "LsaConfig", "LsaFeatures", "lsa_light", "lsa_r50d"]
 
 UNKNOWN = 128 / 255
 """What the network was trained to read as unknown: file value 128."""
 
 
+@dataclass(frozen=True)
+class LsaConfig:
+    """Widths and depths; the defaults are the published network's."""
+
+    stem: tuple[int, int, int] = (32, 32, 64)
+    """Channels of the three convolutions of the deep stem."""
+    width: int = 64
+    """Of the bottlenecks of layer1; each further layer has twice as much, and all put out four times their width."""
+    depths: tuple[int, int, int, int] = (3, 4, 6, 3)
+    """Bottlenecks of layer1 to layer4."""
+    gates: tuple[int, int, int, int, int] = (512, 256, 128, 64, 64)
+    """Channels of the decoder's stages 5 to 1."""
+    head: int = 32
+    """Channels of the head at full size."""
+
+
 class LsaFeatures(NamedTuple):
-    """The input and the encoder's stages, at H, H/2 ... H/32, with 4, 64, 256, 512, 1024, 2048 channels."""
+    """The input and the encoder's stages, at H, H/2 ... H/32; published with 4, 64, 256, 512, 1024, 2048 channels."""
 
     stage0: Tensor
     stage1: Tensor
@@ -45,15 +62,18 @@ class _StemLayer(nn.Module):
 
 
 class _Backbone(nn.Module):
-    """ResNetV1d-50 with four input channels."""
+    """ResNetV1d, published with 50 layers, with four input channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: LsaConfig) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_StemLayer(4, 32, 2), _StemLayer(32, 32, 1), _StemLayer(32, 64, 1))
-        self.layer1 = nn.Sequential(*resnet_stage(Bottleneck, 64, 64, 3))
-        self.layer2 = nn.Sequential(*resnet_stage(Bottleneck, 256, 128, 4, stride=2, average_shortcut=True))
-        self.layer3 = nn.Sequential(*resnet_stage(Bottleneck, 512, 256, 6, stride=2, average_shortcut=True))
-        self.layer4 = nn.Sequential(*resnet_stage(Bottleneck, 1024, 512, 3, stride=2, average_shortcut=True))
+        a, b, c = config.stem
+        self.stem = nn.Sequential(_StemLayer(4, a, 2), _StemLayer(a, b, 1), _StemLayer(b, c, 1))
+        w = config.width
+        d1, d2, d3, d4 = config.depths
+        self.layer1 = nn.Sequential(*resnet_stage(Bottleneck, c, w, d1))
+        self.layer2 = nn.Sequential(*resnet_stage(Bottleneck, 4 * w, 2 * w, d2, stride=2, average_shortcut=True))
+        self.layer3 = nn.Sequential(*resnet_stage(Bottleneck, 8 * w, 4 * w, d3, stride=2, average_shortcut=True))
+        self.layer4 = nn.Sequential(*resnet_stage(Bottleneck, 16 * w, 8 * w, d4, stride=2, average_shortcut=True))
 
     def forward(self, x: Tensor) -> LsaFeatures:
         stage1 = self.stem(x)
@@ -80,11 +100,11 @@ class _Gate(nn.Module):
 class _Head(nn.Module):
     """Three convolutions at full size; the last one is linear."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(68, 32, 3, 1, 1)
-        self.conv2 = nn.Conv2d(32, 32, 3, 1, 1)
-        self.conv3 = nn.Conv2d(32, 1, 3, 1, 1)
+        self.conv1 = nn.Conv2d(inputs, width, 3, 1, 1)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1)
+        self.conv3 = nn.Conv2d(width, 1, 3, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.conv1(x))
@@ -94,14 +114,16 @@ class _Head(nn.Module):
 
 
 class _Decoder(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, config: LsaConfig) -> None:
         super().__init__()
-        self.decoder_5 = _Gate(2048, 512)
-        self.decoder_4 = _Gate(1024 + 512, 256)
-        self.decoder_3 = _Gate(512 + 256, 128)
-        self.decoder_2 = _Gate(256 + 128, 64)
-        self.decoder_1 = _Gate(64 + 64, 64)
-        self.final_final = _Head()
+        w = config.width
+        g5, g4, g3, g2, g1 = config.gates
+        self.decoder_5 = _Gate(32 * w, g5)
+        self.decoder_4 = _Gate(16 * w + g5, g4)
+        self.decoder_3 = _Gate(8 * w + g4, g3)
+        self.decoder_2 = _Gate(4 * w + g3, g2)
+        self.decoder_1 = _Gate(config.stem[2] + g2, g1)
+        self.final_final = _Head(4 + g1, config.head)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_uniform_(module.weight)
@@ -135,13 +157,15 @@ class _Decoder(nn.Module):
 class Lsa(nn.Module):
     """The network. ``encode`` and ``decode`` are apart for backpropagating refinement."""
 
-    decoder_stages: Mapping[int, int] = {5: 512, 4: 256, 3: 128, 2: 64}
+    decoder_stages: Mapping[int, int]
     """Stages that refinement may modulate, and their channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: LsaConfig | None = None) -> None:
         super().__init__()
-        self.backbone = _Backbone()
-        self.decoder = _Decoder()
+        config = config or LsaConfig()
+        self.decoder_stages = dict(zip((5, 4, 3, 2), config.gates[:4], strict=True))
+        self.backbone = _Backbone(config)
+        self.decoder = _Decoder(config)
 
     def input_tensor(self, plate: Tensor, trimap: Tensor) -> Tensor:
         """The network's own input, N 4 H W: RGB by ImageNet statistics, and the trimap with unknown at 128/255."""
@@ -226,3 +250,9 @@ def compat_pad(x: Tensor) -> Tensor:
 def lsa_r50d() -> Lsa:
     """The published network."""
     return Lsa()
+
+
+@register_model("lsa-light", family="lsa", needs_trimap=True, multiple_of=32, margin=256)
+def lsa_light() -> Lsa:
+    """The same network, narrow and shallow, for machines without a GPU (core/decisions/0014)."""
+    return Lsa(LsaConfig(stem=(16, 16, 24), width=12, depths=(1, 2, 2, 1), gates=(96, 64, 48, 32, 16), head=12))

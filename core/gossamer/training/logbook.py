@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.errors import MissingDependencyError
-from gossamer.training.recipe import Recipe
 
-__all__ = ["LOG_NAME", "Averages", "Logbook", "StepReport"]
+__all__ = ["LOG_NAME", "VALIDATION_NAME", "Averages", "Logbook", "StepReport"]
 
 LOG_NAME = "log.csv"
+VALIDATION_NAME = "validation.csv"
 _TENSORBOARD = "tensorboard"
 
 
@@ -56,11 +56,27 @@ class Averages:
         return means
 
 
+def _begin(path: Path, names: Sequence[str], first: int) -> None:
+    """Write the head of a log, or keep what it has of the ``first`` steps; empty ``names`` keep its own head."""
+    rows: list[list[str]] = []
+    if path.is_file() and (first or not names):
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.reader(stream))
+        names = names or lines[0]
+        # A process that was killed may have left half a line.
+        rows = [row for row in lines if len(row) == len(names) and row[0].isdigit() and int(row[0]) <= first]
+    text = io.StringIO()
+    csv.writer(text).writerows([names, *rows])
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    temporary.replace(path)
+
+
 class Logbook:
     """The log files of one run. On going on, what is past the checkpoint is dropped."""
 
-    def __init__(self, folder: Path, recipe: Recipe, first: int) -> None:
-        """``first``: steps that are done already.
+    def __init__(self, folder: Path, terms: Sequence[str], first: int) -> None:
+        """``terms``: names of the losses beside their total. ``first``: steps that are done already.
 
         Raises:
             MissingDependencyError: TensorBoard's writer is not installed.
@@ -71,19 +87,11 @@ class Logbook:
         except ImportError as error:
             raise MissingDependencyError('The log needs tensorboard: pip install "gossamer-matting[train]".') from error
         self.path = folder / LOG_NAME
-        terms = [name for name, weight in dataclasses.asdict(recipe.losses).items() if weight]
         self._names = ["step", "samples_per_second", "learning_rate", "total", *terms]
-        rows: list[list[str]] = []
-        if first and self.path.is_file():
-            with self.path.open(newline="", encoding="utf-8") as stream:
-                # A process that was killed may have left half a line.
-                lines = [row for row in csv.reader(stream) if len(row) == len(self._names)]
-            rows = [row for row in lines if row[0].isdigit() and int(row[0]) <= first]
-        text = io.StringIO()
-        csv.writer(text).writerows([self._names, *rows])
-        temporary = folder / f".{LOG_NAME}.tmp"
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-        temporary.replace(self.path)
+        _begin(self.path, self._names, first)
+        self._validation = folder / VALIDATION_NAME
+        if self._validation.is_file():
+            _begin(self._validation, [], first)
         self._board = SummaryWriter(str(folder / _TENSORBOARD), purge_step=first + 1)
 
     def add(self, report: StepReport) -> None:
@@ -102,6 +110,15 @@ class Logbook:
         for name in self._names[1:]:
             group = "speed" if name == "samples_per_second" else "rate" if name == "learning_rate" else "loss"
             self._board.add_scalar(f"{group}/{name}", values[name], report.step)
+
+    def add_validation(self, scores: Mapping[str, float], step: int) -> None:
+        """Write what the held-out pictures say after ``step`` as a line of ``validation.csv``, and for TensorBoard."""
+        if not self._validation.is_file():
+            _begin(self._validation, ["step", *scores], 0)
+        with self._validation.open("a", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerow([step, *(f"{value:.6g}" for value in scores.values())])
+        for name, value in scores.items():
+            self._board.add_scalar(f"validation/{name}", value, step)
 
     def add_sheet(self, sheet: NDArray[np.uint8], step: int) -> None:
         """Sample mattes, H x W x 3 RGB, for TensorBoard; written out with everything before."""

@@ -19,11 +19,13 @@ import torch
 from gossamer.errors import DataError, GossamerError
 from gossamer.training.checkpoint import CHECKPOINT_NAME
 from gossamer.training.logbook import StepReport
-from gossamer.training.preparation import keep_freed_memory, make_fabric, make_generator
+from gossamer.training.objectives import make_objective
+from gossamer.training.preparation import keep_freed_memory, make_fabric, make_pipeline
 from gossamer.training.recipe import Recipe
 from gossamer.training.run import Run
-from gossamer.training.samples import Batch, make_loader, read_batches
+from gossamer.training.samples import AnyBatch, make_loader, read_batches
 from gossamer.training.settings import TrainingSettings
+from gossamer.training.validation import open_validation
 
 __all__ = ["StepReport", "TrainingSettings", "train"]
 
@@ -46,7 +48,8 @@ def train(
     Raises:
         DataError: the output folder holds a run already and ``resume`` is off, or cannot be written; or samples cannot
             be made.
-        SettingError: recipe and checkpoint do not belong together, or the devices are not there.
+        SettingError: recipe and checkpoint, or the recipe's own parts, do not belong together; or the devices are not
+            there.
         GossamerError: the loss stayed without a finite value.
     """
     has_checkpoint = (settings.output / CHECKPOINT_NAME).is_file()
@@ -54,16 +57,19 @@ def train(
         raise DataError(f"{settings.output} holds a run already; go on with --resume or name another folder.")
     if settings.resume and not has_checkpoint:
         _log.warning("%s holds no checkpoint to go on from; the run begins at its first step", settings.output)
-    generator = make_generator(recipe)
+    # What does not go together is said before any file is looked for.
+    make_objective(recipe)
+    pipeline = make_pipeline(recipe)
+    validation = open_validation(settings)
     fabric = make_fabric(recipe, settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     if fabric.device.type == "cpu":
         keep_freed_memory()
-    run = Run(recipe, settings, fabric)
+    run = Run(recipe, settings, fabric, validation)
     first = run.restore() if has_checkpoint else 0
     loader = make_loader(
-        generator,
+        pipeline,
         batch=recipe.batch,
         first=first * recipe.accumulate,
         last=recipe.steps * recipe.accumulate,
@@ -87,7 +93,7 @@ def train(
 def _loop(
     run: Run,
     first: int,
-    batches: Iterator[Batch],
+    batches: Iterator[AnyBatch],
     report: Callable[[StepReport], None] | None,
     cancelled: Callable[[], bool] | None,
 ) -> None:
@@ -125,7 +131,7 @@ def _loop(
             reported_at, samples = now, 0
             run.write(summary)
             if due:
-                summary = dataclasses.replace(summary, checkpoint=run.save(step))
+                summary = dataclasses.replace(summary, checkpoint=run.save(step, last=step == recipe.steps))
                 saved_at = time.monotonic()
             if report is not None and run.is_main:
                 report(summary)

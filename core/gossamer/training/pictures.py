@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gossamer.errors import MissingDependencyError
-from gossamer.models.registry import create_model
-from gossamer.training.samples import Batch
+from gossamer.models.registry import model_entry
+from gossamer.training.samples import AnyBatch, TrimapBatch
 
 __all__ = ["write_curves", "write_samples"]
 
@@ -55,22 +55,27 @@ def write_curves(log: Path, path: Path) -> None:
 
 @torch.no_grad()
 def write_samples(
-    model_name: str, state: dict[str, Tensor], batch: Batch, path: Path, *, count: int = 6
+    model_name: str, state: dict[str, Tensor], batch: AnyBatch, path: Path, *, count: int = 6
 ) -> NDArray[np.uint8]:
-    """A sheet: one sample a row; plate, trimap, true alpha, predicted alpha, four times their distance.
+    """A sheet: one sample a row; plate, trimap, predicted alpha; where the truth is known, it and four times their
+    distance.
 
     Returns what was written into the PNG: H x W x 3, RGB.
     """
-    model = create_model(model_name)
+    entry = model_entry(model_name)
+    model = entry.build()
     model.load_state_dict({key: value.cpu() for key, value in state.items()})
     model.eval()
-    plate, trimap, alpha = (tensor[:count].cpu().float() for tensor in batch[:3])
-    predicted = model.forward_matte(plate, trimap)  # type: ignore[operator]
+    plate, trimap = (tensor[:count].cpu().float() for tensor in batch[:2])
+    predicted = model.forward_matte(plate, trimap if entry.needs_trimap else None)  # type: ignore[operator]
 
     def grey(x: Tensor) -> Tensor:
         return x.expand(-1, 3, -1, -1)
 
-    panels = [plate, grey(trimap), grey(alpha), grey(predicted), grey((predicted - alpha).abs() * 4)]
+    panels = [plate, grey(trimap), grey(predicted)]
+    if not isinstance(batch, TrimapBatch):
+        alpha = batch.alpha[:count].cpu().float()
+        panels += [grey(alpha), grey((predicted - alpha).abs() * 4)]
     sheet = torch.cat(panels, dim=3).permute(0, 2, 3, 1).flatten(0, 1)
     pixels: NDArray[np.uint8] = (sheet * 255).round().clamp(0, 255).to(torch.uint8).numpy()
     _, coded = cv2.imencode(".png", np.ascontiguousarray(pixels[:, :, ::-1]))

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: processes, network, optimiser, samples."""
+"""What a run needs before its first step: processes, network, samples."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import ctypes
 import logging
 import os
 import sys
+from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch import nn
 
+from gossamer.data.ddc_samples import DdcPipeline
+from gossamer.data.gfm_samples import GfmPipeline
+from gossamer.data.layer_source import LayerSource, SetSource, SyntheticSource
+from gossamer.data.lsa_samples import LsaPipeline
+from gossamer.data.sources import FolderData, open_set
 from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
+from gossamer.data.vitmatte_samples import ViTMattePipeline
 from gossamer.errors import SettingError
 from gossamer.models.registry import create_model, model_entry
-from gossamer.models.weights import find_manifest, load_weights
+from gossamer.training.encoders import load_encoder
+from gossamer.training.parameters import freeze
 from gossamer.training.recipe import Recipe
+from gossamer.training.samples import SampleMaker
 from gossamer.training.settings import TrainingSettings
+from gossamer.training.starting import load_start
+from gossamer.training.tables import build
 
-__all__ = ["keep_freed_memory", "make_fabric", "make_generator", "make_model", "make_optimizer"]
+__all__ = ["keep_freed_memory", "make_fabric", "make_model", "make_pipeline"]
 
 
 def keep_freed_memory() -> None:
@@ -72,46 +83,64 @@ def make_fabric(recipe: Recipe, settings: TrainingSettings) -> Fabric:
     return fabric
 
 
-def make_generator(recipe: Recipe) -> SampleGenerator:
-    """The samples of ``recipe``.
+def make_pipeline(recipe: Recipe) -> SampleMaker:
+    """The samples of ``recipe``; every file is looked for here, none is decoded.
 
     Raises:
-        SettingError: a setting under ``data`` is unknown or out of range.
-        DataError: a folder of pictures is missing or empty.
+        SettingError: a setting under ``data`` is unknown or out of range, or no folder is named.
+        DataError: a folder of pictures is missing or empty, or files of a set are; all are listed.
     """
-    try:
-        settings = SyntheticSettings(size=recipe.size, **dict(recipe.data))
-    except TypeError as error:
-        raise SettingError(f"Recipe {recipe.name!r}: data: {error}.") from error
-    return SampleGenerator(settings, recipe.seed)
+    data = dict(recipe.data)
+    if data.pop("source", "synthetic") == "synthetic":
+        # Pipelines that cut and turn want more than they give back.
+        canvas = recipe.size if recipe.pipeline == "gossamer" else min(1024, recipe.size * 3 // 2)
+        try:
+            generator = SampleGenerator(SyntheticSettings(size=canvas, **data), recipe.seed)
+        except TypeError as error:
+            raise SettingError(f"Recipe {recipe.name!r}: data: {error}.") from error
+        if recipe.pipeline == "gossamer":
+            return generator
+        return _over(SyntheticSource(generator), recipe)
+    if recipe.pipeline == "gossamer":
+        raise SettingError(
+            f"Recipe {recipe.name!r}: the pipeline gossamer makes its own pictures; with data.source use gfm, lsa, "
+            "lsa-online, vitmatte or ddc."
+        )
+    settings = build(FolderData, recipe.data, f"Recipe {recipe.name!r}", "data.")
+    needs = {"gfm": ("alpha",), "ddc": ("trimap",)}.get(recipe.pipeline, ("alpha", "foreground"))
+    found = open_set(settings, needs=needs, composed=recipe.pipeline in ("lsa", "lsa-online", "vitmatte"))
+    return _over(SetSource(found, seed=recipe.seed, cache_bytes=settings.cache_bytes), recipe)
+
+
+def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:
+    size, seed, samples = recipe.size, recipe.seed, recipe.samples
+    match recipe.pipeline:
+        case "gfm":
+            return GfmPipeline(source, samples, size=size, seed=seed)
+        case "vitmatte":
+            return ViTMattePipeline(source, samples, size=size, seed=seed)
+        case "ddc":
+            return DdcPipeline(source, samples, size=size, seed=seed)
+    return LsaPipeline(source, samples, size=size, seed=seed)
 
 
 def make_model(recipe: Recipe) -> nn.Module:
-    """The network of ``recipe`` with its first weights, which depend on the seed alone.
+    """The network of ``recipe`` with its first weights, which depend on seed and ``start_from`` alone.
 
     Raises:
         SettingError: the network cannot be trained with this recipe.
         ModelError: network or first weights are unknown or do not fit each other.
     """
     entry = model_entry(recipe.model)
-    if not entry.needs_trimap:
-        raise SettingError(
-            f"Recipe {recipe.name!r}: {recipe.model!r} takes no trimap; this loop trains trimap networks."
-        )
     if recipe.size % entry.multiple_of:
         raise SettingError(
             f"Recipe {recipe.name!r}: size is {recipe.size}; {recipe.model} needs a multiple of {entry.multiple_of}."
         )
     torch.manual_seed(recipe.seed)
     model = create_model(recipe.model)
+    if recipe.encoder_from:
+        load_encoder(model, Path(recipe.encoder_from), recipe.model)
     if recipe.start_from:
-        load_weights(model, find_manifest(recipe.start_from))
+        load_start(model, recipe.start_from, recipe.model)
+    freeze(model, recipe)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on the weights of convolutions and linear layers only."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    plain = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)

@@ -10,36 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gossamer.data.sample_settings import SAMPLES, SyntheticSamples
 from gossamer.errors import SettingError
+from gossamer.training.loss_settings import LOSSES, LossWeights
+from gossamer.training.optimization import OptimizerSettings, ScheduleSettings
+from gossamer.training.tables import build, take
 
 __all__ = ["FOLDER_SETTINGS", "LossWeights", "Recipe", "load_recipe", "recipe_from_dict", "shipped_recipes"]
 
-FOLDER_SETTINGS = ("photos", "fur", "cutouts", "cache_folder")
+FOLDER_SETTINGS = ("photos", "fur", "cutouts", "cache_folder", "root", "backgrounds")
 """Settings under ``data`` that say where things lie on one machine; moving a folder does not make another recipe."""
 
 _SHIPPED = Path(__file__).resolve().parent / "recipes"
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the loss terms, all over the unknown region (known pixels are enforced, not learned)."""
-
-    alpha: float = 1.0
-    """Charbonnier distance of alpha, multi-scale without a penalty for overshoot (LSA, algorithms.md B.4)."""
-    laplacian: float = 0.5
-    """Laplacian pyramid distance."""
-    gradient: float = 0.5
-    """Distance of the Sobel gradients."""
-    composition: float = 0.25
-    """Distance of the plate from the composite of the true colours with the predicted alpha."""
-
-    def __post_init__(self) -> None:
-        weights = dataclasses.asdict(self)
-        for name, weight in weights.items():
-            if not (weight >= 0 and math.isfinite(weight)):
-                raise SettingError(f"losses.{name} is {weight}; give 0 or more.")
-        if not any(weights.values()):
-            raise SettingError("All losses are 0; there is nothing to learn from.")
 
 
 @dataclass(frozen=True)
@@ -52,19 +34,19 @@ class Recipe:
     steps: int
     """Optimiser steps of the whole run; the learning rate schedule depends on it."""
     batch: int
-    """Samples a step and device."""
+    """Samples a batch and device."""
     size: int
     """Side of the training crops in pixels, a multiple of 32."""
     learning_rate: float
-    """Peak of the one-cycle schedule."""
+    """Peak of the schedule."""
     warm_up: float = 0.05
-    """Share of the steps in which the learning rate rises."""
+    """One-cycle: share of the steps in which the learning rate rises."""
     final_rate: float = 0.01
-    """Share of the peak that is left at the end."""
+    """One-cycle: share of the peak that is left at the end."""
     weight_decay: float = 1e-4
-    """AdamW's; none on biases and normalisations."""
+    """See ``optimizer.decayed`` for what it holds."""
     gradient_clip: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0 for any."""
     ema: float = 0.999
     """Decay of the averaged weights, which are the result."""
     accumulate: int = 1
@@ -72,10 +54,22 @@ class Recipe:
     precision: str = "bf16-mixed"
     """Lightning's name: ``32-true`` or ``bf16-mixed``."""
     start_from: str = ""
-    """Weights to start from (a registered name or a folder); empty: random."""
-    losses: LossWeights = field(default_factory=LossWeights)
+    """Weights to start from: a registered name, a folder, a converted file, a finished run; empty: random."""
+    encoder_from: str = ""
+    """A file with an encoder of another task to start from (ImageNet, DINO, MAE); see gossamer.training.encoders."""
+    pipeline: str = "gossamer"
+    """How samples are made of the data: a key of gossamer.data.sample_settings.SAMPLES."""
+    objective: str = "matting"
+    """What is minimised: a key of gossamer.training.loss_settings.LOSSES."""
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    losses: Any = field(default_factory=LossWeights)
+    """Settings of the objective, of the type that LOSSES names."""
+    samples: Any = field(default_factory=SyntheticSamples)
+    """Settings of the pipeline, of the type that SAMPLES names."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the sample generator beside size and seed (gossamer.data.synthetic.SyntheticSettings)."""
+    """``source`` names where pictures come from, ``synthetic`` if it is missing; the rest are that source's settings
+    (gossamer.data.sources)."""
 
     def __post_init__(self) -> None:
         def require(condition: bool, message: str) -> None:
@@ -87,9 +81,9 @@ class Recipe:
         require(self.accumulate > 0, f"accumulate is {self.accumulate}; give at least 1.")
         require(self.size >= 64 and self.size % 32 == 0, f"size is {self.size}; give a multiple of 32 from 64 on.")
         require(self.seed >= 0, f"seed is {self.seed}; give 0 or more.")
-        for name in ("learning_rate", "gradient_clip"):
-            value = getattr(self, name)
-            require(value > 0 and math.isfinite(value), f"{name} is {value}; give a positive number.")
+        rate, clip = self.learning_rate, self.gradient_clip
+        require(rate > 0 and math.isfinite(rate), f"learning_rate is {rate}; give a positive number.")
+        require(clip >= 0 and math.isfinite(clip), f"gradient_clip is {clip}; give a positive number, or 0 for none.")
         require(0 <= self.weight_decay < math.inf, f"weight_decay is {self.weight_decay}; give 0 or more.")
         for name in ("warm_up", "final_rate"):
             require(0 <= getattr(self, name) <= 1, f"{name} is {getattr(self, name)}; give 0 to 1.")
@@ -98,25 +92,11 @@ class Recipe:
         require(
             self.precision in ("32-true", "bf16-mixed"), f"precision is {self.precision!r}; use 32-true or bf16-mixed."
         )
-
-
-def _take(cls: type[Any], values: Any, where: str, prefix: str = "") -> dict[str, Any]:
-    """The settings of dataclass ``cls`` in ``values``, all known and of the right type; whole numbers become floats."""
-    if not isinstance(values, Mapping):
-        raise SettingError(f"{where}: {prefix.rstrip('.')} is {values!r}; give a table of settings.")
-    kinds = {f.name: f.type for f in dataclasses.fields(cls)}
-    unknown = [prefix + name for name in sorted(set(values) - set(kinds))]
-    if unknown:
-        raise SettingError(f"{where}: unknown settings {', '.join(unknown)}; known are {', '.join(sorted(kinds))}.")
-    words = {"int": "a whole number", "float": "a number", "str": "text in quotes"}
-    taken = dict(values)
-    for name, value in values.items():
-        kind = kinds[name]
-        if kind == "float" and type(value) is int:
-            taken[name] = float(value)
-        elif kind in words and type(value).__name__ != kind:
-            raise SettingError(f"{where}: {prefix}{name} is {value!r}; give {words[kind]}.")
-    return taken
+        for name, kinds, settings in (("pipeline", SAMPLES, "samples"), ("objective", LOSSES, "losses")):
+            chosen = getattr(self, name)
+            require(chosen in kinds, f"{name} is {chosen!r}; use {', '.join(kinds)}.")
+            expected, found = kinds[chosen], type(getattr(self, settings))
+            require(found is expected, f"{settings} are {found.__name__}; {name} {chosen!r} takes {expected.__name__}.")
 
 
 def recipe_from_dict(values: Mapping[str, Any], where: str) -> Recipe:
@@ -125,15 +105,17 @@ def recipe_from_dict(values: Mapping[str, Any], where: str) -> Recipe:
     Raises:
         SettingError: a setting is unknown, missing, of the wrong type or out of range; ``where`` is named.
     """
-    arguments = _take(Recipe, values, where)
+    arguments = take(Recipe, values, where)
     needed = [f.name for f in dataclasses.fields(Recipe) if f.default is f.default_factory is dataclasses.MISSING]
     missing = [name for name in needed if name not in arguments]
     if missing:
         raise SettingError(f"{where}: the settings {', '.join(missing)} are missing.")
     if not isinstance(arguments.get("data", {}), Mapping):
         raise SettingError(f"{where}: data is {arguments['data']!r}; give a table of settings.")
-    if "losses" in arguments:
-        arguments["losses"] = LossWeights(**_take(LossWeights, arguments["losses"], where, "losses."))
+    for name, kinds, settings in (("pipeline", SAMPLES, "samples"), ("objective", LOSSES, "losses")):
+        chosen = arguments.get(name, Recipe.__dataclass_fields__[name].default)
+        if chosen in kinds:
+            arguments[settings] = build(kinds[chosen], arguments.get(settings, {}), where, f"{settings}.")
     return Recipe(**arguments)
 
 

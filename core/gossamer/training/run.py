@@ -16,15 +16,21 @@ from gossamer.errors import DataError, SettingError
 from gossamer.training.averaging import WeightAverage
 from gossamer.training.checkpoint import load_checkpoint, save_checkpoint
 from gossamer.training.logbook import Averages, Logbook, StepReport
-from gossamer.training.objective import matting_losses
+from gossamer.training.objectives import make_objective
+from gossamer.training.parameters import make_optimizer, set_training_mode
 from gossamer.training.pictures import write_curves, write_samples
-from gossamer.training.preparation import make_model, make_optimizer
+from gossamer.training.preparation import make_model
 from gossamer.training.recipe import FOLDER_SETTINGS, Recipe
-from gossamer.training.samples import Batch
-from gossamer.training.schedule import one_cycle
+from gossamer.training.result import write_result
+from gossamer.training.samples import AnyBatch
+from gossamer.training.schedule import rate_factor
 from gossamer.training.settings import TrainingSettings
+from gossamer.training.validation import Validation
 
 __all__ = ["Run"]
+
+
+_DEFAULTS = dataclasses.asdict(Recipe("", "", seed=0, steps=1, batch=1, size=64, learning_rate=1.0))
 
 
 @contextmanager
@@ -40,7 +46,9 @@ def _explaining(folder: Path) -> Iterator[None]:
 class Run:
     """Network, optimiser and average of a run, and how one step changes them."""
 
-    def __init__(self, recipe: Recipe, settings: TrainingSettings, fabric: Fabric) -> None:
+    def __init__(
+        self, recipe: Recipe, settings: TrainingSettings, fabric: Fabric, validation: Validation | None = None
+    ) -> None:
         """Builds the network on the device of ``fabric``, with the recipe's first weights."""
         self.recipe = recipe
         self.settings = settings
@@ -48,35 +56,41 @@ class Run:
         self.samples_a_step = recipe.batch * recipe.accumulate * fabric.world_size
         self.averages = Averages()
         self._fabric = fabric
+        self._validation = validation
+        self._objective = make_objective(recipe)
         self._model = make_model(recipe)
         self._module, self._optimizer = fabric.setup(self._model, make_optimizer(self._model, recipe))
         self._average = WeightAverage(self._model, recipe.ema)
-        self._model.train()
+        set_training_mode(self._model, recipe)
         self._buffers: list[torch.Tensor] = []
-        self._batch: Batch | None = None
+        self._batch: AnyBatch | None = None
         self._book: Logbook | None = None
 
     @property
     def learning_rate(self) -> float:
-        """Of the step that was last computed."""
-        return float(self._optimizer.param_groups[0]["lr"])
+        """Of the step that was last computed, where it is highest."""
+        return max(float(group["lr"]) for group in self._optimizer.param_groups)
 
-    def step(self, step: int, batches: Iterator[Batch]) -> bool:
+    def step(self, step: int, batches: Iterator[AnyBatch]) -> bool:
         """Compute the gradient of step ``step``, from 1; false if it, or a loss, is not finite."""
         recipe, fabric = self.recipe, self._fabric
-        factor = one_cycle(step - 1, recipe.steps, warm_up=recipe.warm_up, final_rate=recipe.final_rate)
+        factor = rate_factor(
+            recipe.schedule, step - 1, recipe.steps, warm_up=recipe.warm_up, final_rate=recipe.final_rate
+        )
         for group in self._optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * factor
+            # Checkpoints of earlier versions have no factors.
+            group["lr"] = recipe.learning_rate * factor * group.get("factor", 1.0)
         self._buffers = [buffer.clone() for buffer in self._model.buffers()]
         finite = True
         for part in range(recipe.accumulate):
-            self._batch = batch = Batch(*fabric.to_device(tuple(next(batches))))
+            found = next(batches)
+            self._batch = batch = type(found)(*fabric.to_device(tuple(found)))
             # For networks with dropout: what they draw depends on the batch's number, not on how often the run was
             # resumed. After the batch, because a loader that starts draws a number as well.
             number = ((step - 1) * recipe.accumulate + part) * fabric.world_size + fabric.global_rank
             torch.manual_seed((recipe.seed * 1_000_000_007 + number) % 2**63)
             with fabric.no_backward_sync(self._module, enabled=part < recipe.accumulate - 1):
-                losses = matting_losses(self._module(batch.plate, batch.trimap), batch, recipe.losses)
+                losses = self._objective.losses(self._module, batch)
                 fabric.backward(losses["total"] / recipe.accumulate)
             numbers = torch.stack([value.detach() for value in losses.values()]).tolist()
             values = dict(zip(losses, numbers, strict=True))
@@ -85,7 +99,7 @@ class Run:
             else:
                 finite = False
         norm = fabric.clip_gradients(
-            self._module, self._optimizer, max_norm=recipe.gradient_clip, error_if_nonfinite=False
+            self._module, self._optimizer, max_norm=recipe.gradient_clip or math.inf, error_if_nonfinite=False
         )
         return finite and norm is not None and math.isfinite(float(norm))
 
@@ -114,7 +128,7 @@ class Run:
         if self.is_main:
             with _explaining(self.settings.output):
                 self.settings.output.mkdir(parents=True, exist_ok=True)
-                self._book = Logbook(self.settings.output, self.recipe, first)
+                self._book = Logbook(self.settings.output, self._objective.terms, first)
 
     def write(self, report: StepReport) -> None:
         """Add a line to the log."""
@@ -122,8 +136,9 @@ class Run:
             with _explaining(self.settings.output):
                 self._book.add(report)
 
-    def save(self, step: int) -> Path | None:
-        """Write checkpoint, curves and sample mattes; the checkpoint's path in the process that writes."""
+    def save(self, step: int, *, last: bool) -> Path | None:
+        """Write checkpoint, curves, sample mattes and what the held-out pictures say, and with the ``last`` step the
+        weights; the checkpoint's path in the process that writes."""
         if self._book is None:
             return None
         output = self.settings.output
@@ -136,11 +151,17 @@ class Run:
             "average": self._average.checkpoint(),
         }
         path = save_checkpoint(output, values)
+        averaged = self._average.state_dict()
+        if self._validation is not None:
+            scores = self._validation.measure(self.recipe.model, averaged)
+            with _explaining(output):
+                self._book.add_validation(scores, step)
         with _explaining(output):
+            if last:
+                write_result(output, self.recipe, averaged, step=step, samples=values["samples"])
             write_curves(self._book.path, output / "curves.png")
             if self._batch is not None:
-                state = self._average.state_dict()
-                sheet = write_samples(self.recipe.model, state, self._batch, output / "samples.png")
+                sheet = write_samples(self.recipe.model, averaged, self._batch, output / "samples.png")
                 self._book.add_sheet(sheet, step)
         return path
 
@@ -172,8 +193,9 @@ class Run:
 
 
 def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Settings that differ; folders of pictures may have moved."""
-    changed = [key for key in asked if key != "data" and asked[key] != stored.get(key)]
+    """Settings that differ; folders of pictures may have moved. What was not stored yet had its default."""
+    defaults = {**_DEFAULTS, "losses": asked["losses"], "samples": asked["samples"]}
+    changed = [key for key in asked if key != "data" and asked[key] != stored.get(key, defaults.get(key))]
     ours, theirs = asked["data"], stored.get("data", {})
     keys = (ours.keys() | theirs.keys()) - set(FOLDER_SETTINGS)
     return sorted(changed + [f"data.{key}" for key in keys if ours.get(key) != theirs.get(key)])

@@ -1,10 +1,10 @@
-"""Feeds the sample generator to the trainer: batches by number, so that a run can go on anywhere."""
+"""Feeds a pipeline's samples to the trainer: batches by number, so that a run can go on anywhere."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Generator, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -12,14 +12,25 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from gossamer.data.synthetic import SampleGenerator
+from gossamer.data.crops import LayerSample, TrimapSample
+from gossamer.data.gfm_samples import GfmSample
+from gossamer.data.synthetic import Sample
 from gossamer.errors import DataError, GossamerError
 
-__all__ = ["Batch", "make_loader", "read_batches"]
+__all__ = [
+    "AnyBatch",
+    "AnySample",
+    "Batch",
+    "GfmBatch",
+    "SampleMaker",
+    "TrimapBatch",
+    "make_loader",
+    "read_batches",
+]
 
 
 class Batch(NamedTuple):
-    """One batch of samples; colours sRGB-encoded 0..1."""
+    """One batch of samples with their layers; colours sRGB-encoded 0..1."""
 
     plate: Tensor
     """N 3 H W float32."""
@@ -33,28 +44,68 @@ class Batch(NamedTuple):
     """N 3 H W float32."""
 
 
-class _SyntheticDataset(Dataset[Any]):
-    def __init__(self, generator: SampleGenerator) -> None:
-        self._generator = generator
+class GfmBatch(NamedTuple):
+    """A batch with GFM's maps."""
 
-    def __getitem__(self, index: int) -> tuple[Tensor, ...] | GossamerError:
+    plate: Tensor
+    trimap: Tensor
+    alpha: Tensor
+    foreground: Tensor
+    background: Tensor
+    dilation: Tensor
+    """N 1 H W float32 of 0 and 1."""
+    erosion: Tensor
+    """N 1 H W float32 of 0 and 1."""
+
+
+class TrimapBatch(NamedTuple):
+    """A batch of which nothing but a trimap is known."""
+
+    plate: Tensor
+    trimap: Tensor
+
+
+AnyBatch = Batch | GfmBatch | TrimapBatch
+AnySample = Sample | LayerSample | GfmSample | TrimapSample
+
+
+class SampleMaker(Protocol):
+    """A pipeline: samples by number, each of which depends on its number only."""
+
+    def sample(self, index: int) -> AnySample:
+        """Make one."""
+        ...
+
+
+def _planes(pixels: np.ndarray) -> Tensor:
+    """H x W (x C) to C H W."""
+    pixels = np.asarray(pixels, np.float32)
+    return torch.from_numpy(np.ascontiguousarray(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)))
+
+
+def _to_tensors(sample: AnySample) -> AnyBatch:
+    """One sample, without the batch's dimension."""
+    if isinstance(sample, Sample):
+        trimap = np.where(sample.trimap == 255, 1.0, np.where(sample.trimap == 0, 0.0, 0.5)).astype(np.float32)
+        plate = sample.plate.astype(np.float32) / 255
+        layers = (plate, trimap, sample.alpha, sample.foreground, sample.background)
+        return Batch(*(_planes(layer) for layer in layers))
+    kind: type[AnyBatch] = GfmBatch if isinstance(sample, GfmSample) else Batch
+    if isinstance(sample, TrimapSample):
+        kind = TrimapBatch
+    return kind(*(_planes(getattr(sample, name)) for name in kind._fields))
+
+
+class _SampleDataset(Dataset[Any]):
+    def __init__(self, maker: SampleMaker) -> None:
+        self._maker = maker
+
+    def __getitem__(self, index: int) -> AnyBatch | GossamerError:
         try:
-            sample = self._generator.sample(index)
+            return _to_tensors(self._maker.sample(index))
         except GossamerError as error:
             # Raised in a worker it would come back as a traceback in a message; the reader raises it.
             return error
-
-        def planes(pixels: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-        trimap = np.where(sample.trimap == 255, 1.0, np.where(sample.trimap == 0, 0.0, 0.5)).astype(np.float32)
-        return (
-            planes(sample.plate.astype(np.float32) / 255),
-            torch.from_numpy(trimap)[None],
-            torch.from_numpy(np.ascontiguousarray(sample.alpha, dtype=np.float32))[None],
-            planes(sample.foreground.astype(np.float32)),
-            planes(sample.background.astype(np.float32)),
-        )
 
 
 class _Numbered(Sampler[list[int]]):
@@ -81,26 +132,26 @@ def _begin_worker(_worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _collate(samples: list[tuple[Tensor, ...] | GossamerError]) -> Batch | GossamerError:
-    made: list[tuple[Tensor, ...]] = []
+def _collate(samples: list[AnyBatch | GossamerError]) -> AnyBatch | GossamerError:
+    made: list[AnyBatch] = []
     for sample in samples:
         if isinstance(sample, GossamerError):
             return sample
         made.append(sample)
-    return Batch(*(torch.stack(tensors) for tensors in zip(*made, strict=True)))
+    return type(made[0])(*(torch.stack(tensors) for tensors in zip(*made, strict=True)))
 
 
 def make_loader(
-    generator: SampleGenerator, *, batch: int, first: int, last: int, workers: int, rank: int = 0, ranks: int = 1
-) -> DataLoader[Batch | GossamerError]:
-    """Batches number ``first`` to ``last`` (exclusive) of the endless set that ``generator`` describes.
+    maker: SampleMaker, *, batch: int, first: int, last: int, workers: int, rank: int = 0, ranks: int = 1
+) -> DataLoader[AnyBatch | GossamerError]:
+    """Batches number ``first`` to ``last`` (exclusive) of the endless set that ``maker`` describes.
 
     Sample ``i`` is the same whatever the number of ``workers``; 0 workers make samples in this process. Read it with
     :func:`read_batches`.
     """
     sampler = _Numbered(first=first, last=last, batch=batch, rank=rank, ranks=ranks)
     return DataLoader(
-        _SyntheticDataset(generator),
+        _SampleDataset(maker),
         batch_sampler=sampler,
         collate_fn=_collate,
         num_workers=workers,
@@ -109,11 +160,11 @@ def make_loader(
     )
 
 
-def read_batches(loader: DataLoader[Batch | GossamerError]) -> Generator[Batch, None, None]:
+def read_batches(loader: DataLoader[AnyBatch | GossamerError]) -> Generator[AnyBatch, None, None]:
     """The batches of ``loader``; closing the generator ends its worker processes.
 
     Raises:
-        GossamerError: a sample cannot be made; the generator's own error, also out of a worker process.
+        GossamerError: a sample cannot be made; the pipeline's own error, also out of a worker process.
         DataError: a worker process ended.
     """
     batches = iter(loader)

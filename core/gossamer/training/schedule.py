@@ -2,7 +2,9 @@
 
 import math
 
-__all__ = ["one_cycle"]
+from gossamer.training.optimization import ScheduleSettings
+
+__all__ = ["one_cycle", "rate_factor"]
 
 
 def one_cycle(step: int, steps: int, *, warm_up: float, final_rate: float) -> float:
@@ -19,3 +21,22 @@ def one_cycle(step: int, steps: int, *, warm_up: float, final_rate: float) -> fl
         return 0.01 + 0.99 * step / rise
     progress = min(1.0, (step - rise) / max(1, steps - rise))
     return final_rate + (1 - final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def rate_factor(schedule: ScheduleSettings, step: int, steps: int, *, warm_up: float, final_rate: float) -> float:
+    """Factor on the recipe's learning rate at ``step``, from 0, of ``steps``; the last two are one-cycle's."""
+    if schedule.kind == "one-cycle":
+        return one_cycle(step, steps, warm_up=warm_up, final_rate=final_rate)
+    rise = 1.0
+    if step < schedule.warm_up_steps:
+        rise = 0.001 + 0.999 * step / schedule.warm_up_steps
+    if schedule.kind == "staircase":
+        # Whole steps, since shares of a run are not exact in floating point.
+        stairs = step // max(1, round(schedule.period * steps))
+        return rise * schedule.factor**stairs
+    factor = 1.0
+    if schedule.kind == "steps":
+        for share, value in zip(schedule.at, schedule.factors, strict=True):
+            if step >= round(share * steps):
+                factor = value
+    return rise * factor

@@ -33,6 +33,9 @@ class TrainingSettings:
     """Stop with a checkpoint after this time; 0 runs to the end."""
     resume: bool = False
     """Go on from the output folder's checkpoint."""
+    validation: Path | None = None
+    """Folder with ``image/``, ``alpha/`` and ``trimap/`` that the averaged weights are measured on with each
+    checkpoint."""
 
     def __post_init__(self) -> None:
         if self.device not in _DEVICES:

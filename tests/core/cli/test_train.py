@@ -227,3 +227,45 @@ def test_a_second_signal_does_not_wait_for_the_step(
     result = run("-o", tmp_path / "run")
     assert result.exit_code == 130
     assert load_checkpoint(tmp_path / "run")["step"] == 1
+
+
+def test_settings_of_tables_are_changed(run: Callable[..., Result], tmp_path: Path) -> None:
+    result = run(
+        "-o", tmp_path / "run", "--set", "steps=1", "--set", "objective=ddc", "--set", "losses.ddc=5", "--set",
+        "losses.padding=zeros", "--set", "schedule.kind=constant", "--set", "data.window=3",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    recipe = load_checkpoint(tmp_path / "run")["recipe"]
+    assert (recipe["losses"]["ddc"], recipe["losses"]["padding"]) == (5.0, "zeros")
+    assert (recipe["schedule"]["kind"], recipe["data"]["window"]) == ("constant", 3)
+
+
+def test_a_setting_inside_a_number_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
+    error = run("-o", tmp_path / "run", "--set", "steps.more=3").exception
+    assert isinstance(error, SettingError)
+    assert "--set steps.more=3: give NAME=VALUE" in str(error)
+    error = run("-o", tmp_path / "run", "--set", "schedule.kind.more=3").exception
+    assert isinstance(error, SettingError)
+    assert "--set schedule.kind.more: kind holds no further settings" in str(error)
+
+
+def test_a_run_starts_from_another_and_is_measured(run: Callable[..., Result], tmp_path: Path) -> None:
+    from gossamer.cli import samples
+
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    samples.register(app)
+    words = ["samples", str(tmp_path / "held-out"), "--count", "2", "--size", "64", "--trimaps", "ellipse"]
+    result = CliRunner().invoke(app, [*words, "--set", "element_size=128"])
+    assert result.exit_code == 0, result.output
+    assert "held-out: 2 samples" in result.output
+    assert run("-o", tmp_path / "first", "--set", "steps=1").exit_code == 0
+    result = run(
+        "-o", tmp_path / "run", "--set", "steps=1", "--from", tmp_path / "first", "--freeze", "encoder", "--validate",
+        tmp_path / "held-out",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    recipe = load_checkpoint(tmp_path / "run")["recipe"]
+    assert recipe["start_from"] == str(tmp_path / "first")
+    assert recipe["optimizer"]["frozen"] == ("encoder",)
+    assert (tmp_path / "run" / "validation.csv").is_file()

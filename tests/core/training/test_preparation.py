@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gossamer.errors import ModelError, SettingError
-from gossamer.training.preparation import make_fabric, make_generator, make_model, make_optimizer
+from gossamer.training.parameters import make_optimizer
+from gossamer.training.preparation import make_fabric, make_model, make_pipeline
 from gossamer.training.recipe import Recipe
 from gossamer.training.settings import TrainingSettings
 
@@ -33,11 +34,6 @@ def test_an_unknown_network_is_named(make_recipe: Callable[..., Recipe]) -> None
         make_model(make_recipe(model="gossamer-x"))
 
 
-def test_a_network_that_takes_no_trimap_is_refused(make_recipe: Callable[..., Recipe]) -> None:
-    with pytest.raises(SettingError, match="takes no trimap; this loop trains trimap networks"):
-        make_model(make_recipe(model="gfm-r34-tt"))
-
-
 def test_first_weights_that_are_not_there_are_named(make_recipe: Callable[..., Recipe]) -> None:
     with pytest.raises(ModelError, match="No weights named 'nowhere'"):
         make_model(make_recipe(start_from="nowhere"))
@@ -53,7 +49,7 @@ def test_a_setting_of_the_samples_that_cannot_be_is_named(
     make_recipe: Callable[..., Recipe], data: dict[str, object]
 ) -> None:
     with pytest.raises(SettingError, match=f"Recipe 'test': data: .*{next(iter(data))}"):
-        make_generator(make_recipe(data=data))
+        make_pipeline(make_recipe(data=data))
 
 
 def test_more_cuda_devices_than_there_are_are_refused(

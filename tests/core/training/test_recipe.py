@@ -1,5 +1,6 @@
 """Recipes: read whole, checked whole, named when they are wrong."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,44 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None
 
 
 def test_a_recipe_comes_back_from_what_a_checkpoint_holds() -> None:
-    import dataclasses
-
     recipe = Recipe(**GOOD)
-    assert recipe_from_dict(dataclasses.asdict(recipe), "checkpoint") == recipe
+    assert recipe_from_dict(asdict(recipe), "checkpoint") == recipe
+
+
+def test_tables_become_settings_of_pipeline_and_objective() -> None:
+    recipe = recipe_from_dict(
+        {**GOOD, "pipeline": "gfm", "objective": "gfm", "samples": {"crop": {"sides": [64]}, "rssn": {"sigma": 0}},
+         "losses": {"cross_entropy": "compat"}, "schedule": {"kind": "steps", "at": [0.5], "factors": [1]}}, "here",
+    )  # fmt: skip
+    assert recipe.samples.crop.sides == (64,)
+    assert (recipe.samples.rssn.sigma, recipe.losses.cross_entropy) == (0.0, "compat")
+    assert recipe.schedule.factors == (1.0,)
+    assert recipe_from_dict(asdict(recipe), "checkpoint") == recipe
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pipeline": "gfn"}, "pipeline is 'gfn'; use gossamer, gfm, lsa"),
+        ({"objective": "l1"}, "objective is 'l1'; use matting, gfm"),
+        ({"objective": "ddc", "losses": {"alpha": 1}}, r"unknown settings losses\.alpha; known are ddc, glance"),
+        ({"pipeline": "lsa", "samples": {"crop": [1, 2, 3]}}, r"samples\.crop has 3 values; give 2"),
+        ({"pipeline": "lsa", "samples": {"crop": 5}}, r"samples\.crop is 5; give a list in brackets"),
+        ({"pipeline": "lsa", "samples": {"mix": 1}}, r"samples\.mix is 1; give true or false"),
+        ({"optimizer": {"frozen": [3]}}, r"optimizer\.frozen is 3; give text in quotes"),
+        ({"optimizer": {"kind": 3}}, r"optimizer\.kind is 3; give text in quotes"),
+        ({"schedule": {"pace": 3}}, r"unknown settings schedule\.pace; known are at,"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        recipe_from_dict({**GOOD, **changes}, "here")
+
+
+def test_settings_of_another_objective_are_refused() -> None:
+    with pytest.raises(SettingError, match="losses are LossWeights; objective 'ddc' takes DdcLosses"):
+        Recipe(**GOOD, objective="ddc")
+
+
+def test_no_limit_on_the_gradient_is_a_setting() -> None:
+    assert recipe_from_dict({**GOOD, "gradient_clip": 0}, "here").gradient_clip == 0

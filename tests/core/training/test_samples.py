@@ -18,7 +18,7 @@ def generator() -> SampleGenerator:
 
 def read(generator: SampleGenerator, **changes: int) -> list[Batch]:
     values = {"batch": 2, "first": 0, "last": 3, "workers": 0, **changes}
-    return list(read_batches(make_loader(generator, **values)))
+    return [batch for batch in read_batches(make_loader(generator, **values)) if isinstance(batch, Batch)]
 
 
 def same(a: list[Batch], b: list[Batch]) -> bool:

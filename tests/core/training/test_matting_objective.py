@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gossamer.training.objective import matting_losses
+from gossamer.training.objectives.matting import matting_losses
 from gossamer.training.recipe import LossWeights
 from gossamer.training.samples import Batch
 

@@ -1,16 +1,18 @@
-"""What the default recipe minimises."""
+"""``matting``: what the default recipe minimises."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import torch
 from torch import Tensor
 
 from gossamer.losses import composition_loss, gradient_penalty, laplacian_loss, multiscale_loss
 from gossamer.losses.known import is_unknown
-from gossamer.training.recipe import LossWeights
+from gossamer.training.loss_settings import LossWeights
 from gossamer.training.samples import Batch
 
-__all__ = ["matting_losses"]
+__all__ = ["matting_losses", "matting_terms"]
 
 
 def matting_losses(alpha: Tensor, batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
@@ -43,3 +45,8 @@ def matting_losses(alpha: Tensor, batch: Batch, weights: LossWeights) -> dict[st
         terms["composition"] = weights.composition * loss
     terms["total"] = torch.stack(list(terms.values())).sum()
     return terms
+
+
+def matting_terms(weights: LossWeights) -> tuple[str, ...]:
+    """Names of the terms that are computed."""
+    return tuple(name for name, weight in dataclasses.asdict(weights).items() if weight)
