@@ -76,8 +76,11 @@ def _make(
     onnx = earlier.file("onnx") if earlier is not None else None
     built = target.build(source, settings, work, onnx)
     files = {target.name: built.path}
-    if onnx is not None:
-        files["onnx"] = onnx
+    graph = built.path if target.name == "onnx" else onnx
+    if graph is not None:
+        files["onnx"] = graph
+        if settings.precision == "fp16":  # where the loaders look that ask for half precision
+            files["onnx-fp16"] = graph
     # The loader wants a manifest before it opens anything; this one is replaced when there is something to vouch for.
     manifest = vouch(source.manifest, _draft(target, source, settings, limits, built, earlier), files)
     infer = target.open(manifest)

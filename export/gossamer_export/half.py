@@ -81,6 +81,17 @@ def to_half(model: Any) -> Any:
     return result
 
 
+def _read_by(graph: Any) -> set[str]:
+    """Names that the nodes of a branch read, those inside its own branches included."""
+    names: set[str] = set()
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                names |= _read_by(attribute.g)
+    return names
+
+
 class _HalfWriter:
     """Writes a graph anew, with casts where float32 and half precision meet."""
 
@@ -101,10 +112,11 @@ class _HalfWriter:
 
     def add(self, node: Any, *, half: bool) -> None:
         """Append ``node``; its floating inputs arrive in the precision it computes in."""
-        if any(attribute.HasField("g") for attribute in node.attribute):
-            if half:
+        inner = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+        if inner:
+            if half or any(self._types.get(name) == _HALF for graph in inner for name in _read_by(graph)):
                 raise ModelError(
-                    f"{node.name} ({node.op_type}) branches inside the learned part; such a graph stays fp32."
+                    f"{node.name or 'A node'} ({node.op_type}) branches inside the learned part; such a graph stays fp32."
                 )
             self._nodes.append(node)
             return

@@ -125,7 +125,7 @@ class OnnxBackend:
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime {ort.__version__}",
             "device": device,
-            "precision": manifest.artifact.get("precision", "fp32"),
+            "precision": "fp32",
             "threads": threads or os.cpu_count() or 1,
         }
 
