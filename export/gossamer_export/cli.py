@@ -194,7 +194,51 @@ def _numbers(results: Mapping[str, Any]) -> str:
     ).format(**results)
 
 
+def list_engines() -> None:
+    """Show the compiled engines in the cache, and for which machine each is."""
+    from gossamer.inference.backends.engine_file import engines_folder
+    from gossamer_export.engines import find_engines, this_machine
+
+    folder, key = engines_folder(), this_machine()
+    engines = find_engines(folder)
+    for engine in engines:
+        typer.echo(f"{engine.folder.name}  {engine.bytes / 1e6:.1f} MB")
+        if engine.manifest is None:
+            typer.echo(f"  cannot be used: {engine.problem}")
+            continue
+        made = engine.manifest.key
+        sizes = "x".join(map(str, reversed(engine.manifest.smallest)))
+        sizes += " to " + "x".join(map(str, reversed(engine.manifest.largest)))
+        here = "" if key is None else " (this machine)" if made == key else f" (not here: {made.differences(key)})"
+        typer.echo(
+            f"  {engine.manifest.precision}, {sizes}; {made.gpu} ({made.compute_capability}), TensorRT {made.tensorrt}, "
+            f"driver {made.driver}{here}"
+        )
+    typer.echo(f"{len(engines)} engines, {sum(engine.bytes for engine in engines) / 1e6:.1f} MB in {folder}")
+
+
+def prune_engines(
+    everything: Annotated[bool, typer.Option("--all", help="Remove every engine, usable or not.")] = False,
+) -> None:
+    """Remove engines that are damaged or, if there is a GPU here, were compiled for another machine."""
+    from gossamer.inference.backends.engine_file import engines_folder
+    from gossamer_export.engines import prune_engines as prune
+    from gossamer_export.engines import this_machine
+
+    key = this_machine()
+    removed = prune(engines_folder(), key, everything=everything)
+    for engine in removed:
+        typer.echo(f"removed {engine.folder.name}")
+    typer.echo(f"{len(removed)} engines, {sum(engine.bytes for engine in removed) / 1e6:.1f} MB removed")
+    if key is None and not everything:
+        typer.echo("No GPU with TensorRT here, so engines of other machines were kept; --all removes them.")
+
+
 def register(app: typer.Typer) -> None:
     """Add this room's commands to ``app``."""
     app.command()(publish)
     app.command()(export)
+    engines = typer.Typer(help="The cache of compiled TensorRT engines.", no_args_is_help=True)
+    engines.command("list")(list_engines)
+    engines.command("prune")(prune_engines)
+    app.add_typer(engines, name="engines")

@@ -89,10 +89,14 @@ def _make(
         say(f"{built.path.name}: built, not run (this machine cannot run it)")
         return manifest
     say(f"Comparing {built.path.name} with the network ...")
-    results = _compare(infer, source, limits, self_contained=settings.self_contained)
-    found = over_limits(results, limits)
-    if found and not settings.force:
-        raise ModelError(_refusal(built.path, source, settings, results, found))
+    try:
+        results = _compare(infer, source, limits, self_contained=settings.self_contained)
+        found = over_limits(results, limits)
+        if found and not settings.force:
+            raise ModelError(_refusal(built.path, source, settings, results, found))
+    except ModelError:
+        target.discard(manifest)
+        raise
     if found:
         say(f"{built.path.name}: {'; '.join(found)}. Kept, because --force was given; its manifest says so.")
     certified = dataclasses.replace(

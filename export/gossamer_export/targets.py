@@ -47,6 +47,8 @@ class Target:
     open: Callable[[Manifest], Infer | None]
     """Opens the finished file by its manifest, hash check included; None where this machine cannot run it."""
     from_onnx: bool = False
+    discard: Callable[[Manifest], None] = lambda _manifest: None
+    """Called after a refusal: takes back what ``open`` has put outside of the artifact's folder."""
 
 
 def list_targets() -> list[str]:
