@@ -58,10 +58,13 @@ class Divergence:
 
 
 def module_of(node: str) -> str:
-    """``/network/stem/stem.0/stem.0.0/Conv`` to ``stem.0.0``: the layer in the network that a node was traced from."""
+    """``/stem/stem.0/stem.0.0/Conv`` to ``stem.0.0``: the layer in the network that a node was traced from."""
+    pieces = [piece for piece in node.split("/") if piece][:-1]
+    if pieces[:1] == ["gossamer"]:  # self_contained.py's
+        return ""
     parts: list[str] = []
     base = ""
-    for part in [piece for piece in node.split("/") if piece][1:-1]:
+    for part in pieces[1:] if pieces[:1] == ["network"] else pieces:
         head = part.partition(".")[0]
         if head == base:
             parts[-1] = part
