@@ -1,6 +1,6 @@
 """An artifact: one exported file and the manifest that vouches for it.
 
-``NAME.onnx`` has ``NAME.onnx.json`` beside it: the manifest of weights (``gossamer.models.weights``) with one more part,
+``NAME.onnx`` has ``NAME.onnx.json`` beside it: the manifest of weights (``gossamer.models.weights``) with another part,
 ``artifact``, which says what the file was made of, with which tools, for which machine, how it is to be fed, and what
 was measured. The whole is described by ``artifact.schema.json`` in this folder. Hashes are checked by the loader that
 also checks weights (``Manifest.file``), which refuses a file that was changed.

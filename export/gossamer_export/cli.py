@@ -180,7 +180,9 @@ def export(
     if artifact.results is not None:
         typer.echo(_numbers(artifact.results))
     if artifact.timing is not None:
-        typer.echo("{size}: {milliseconds} ms on {machine}".format(**artifact.timing))
+        typer.echo(
+            "{size}: {milliseconds} ms ({cpu_milliseconds} ms of CPU time) on {machine}".format(**artifact.timing)
+        )
 
 
 def _numbers(results: Mapping[str, Any]) -> str:
@@ -211,8 +213,8 @@ def list_engines() -> None:
         sizes += " to " + "x".join(map(str, reversed(engine.manifest.largest)))
         here = "" if key is None else " (this machine)" if made == key else f" (not here: {made.differences(key)})"
         typer.echo(
-            f"  {engine.manifest.precision}, {sizes}; {made.gpu} ({made.compute_capability}), TensorRT {made.tensorrt}, "
-            f"driver {made.driver}{here}"
+            f"  {engine.manifest.precision}, {sizes}; {made.gpu} ({made.compute_capability}), "
+            f"TensorRT {made.tensorrt}, driver {made.driver}{here}"
         )
     typer.echo(f"{len(engines)} engines, {sum(engine.bytes for engine in engines) / 1e6:.1f} MB in {folder}")
 

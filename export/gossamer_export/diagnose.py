@@ -52,8 +52,8 @@ class Divergence:
         layer = module_of(self.node)
         where = f"layer {layer}" if layer else "outside of any layer: prior, normalisation or resizing"
         return (
-            f"{self.node or 'a node without a name'} ({self.operator}, node {self.position + 1} of {self.nodes}; {where}), "
-            f"off by {self.distance:.1e} of its largest value"
+            f"{self.node or 'a node without a name'} ({self.operator}, node {self.position + 1} of {self.nodes}; "
+            f"{where}), off by {self.distance:.1e} of its largest value"
         )
 
 
@@ -101,7 +101,7 @@ def diagnose(path: Path, source: Source, *, precision: str, label: str = "") -> 
     inner = case if case in golden_cases(manifest.multiple_of) else golden_cases(manifest.multiple_of)[0]
     found = first_layer_apart(source.network, plain, inner, needs_trimap=manifest.needs_trimap)
     if found is not None:
-        return f"The graph is what the exporter makes of the network; its first node that differs from torch: {found.text}."
+        return f"The graph is what the exporter makes of it; the first node that differs from torch: {found.text}."
     return (
         "No single node stands out: every one is within "
         f"{TOLERANCE[precision]:g} of its largest value of what a graph traced anew answers, and the errors add up."
@@ -180,10 +180,7 @@ def _layers(
         return layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave)
 
     handles = [
-        handle
-        for name, layer in network.named_modules()
-        if not list(layer.children())
-        for handle in watch(name, layer)
+        handle for name, layer in network.named_modules() if not list(layer.children()) for handle in watch(name, layer)
     ]
     try:
         with torch.no_grad():

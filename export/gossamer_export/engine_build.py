@@ -75,8 +75,7 @@ def set_profiles(builder: Any, config: Any, network: Any, profiles: Sequence[Pro
             tensor = network.get_input(index)
             channels = tensor.shape[1]
             least, best, most = (
-                (BATCH, channels, height, width)
-                for width, height in (wanted.smallest, wanted.best, wanted.largest)
+                (BATCH, channels, height, width) for width, height in (wanted.smallest, wanted.best, wanted.largest)
             )
             profile.set_shape(tensor.name, least, best, most)
         if config.add_optimization_profile(profile) < 0:
@@ -88,7 +87,7 @@ def _parser_error(error: Any) -> str:
 
 
 def _make_log(trt: Any) -> Any:
-    class Log(trt.ILogger):  # type: ignore[name-defined,misc]
+    class Log(trt.ILogger):  # type: ignore[misc]
         """Keeps what the library calls an error, for the message to the user."""
 
         def __init__(self) -> None:
@@ -103,7 +102,7 @@ def _make_log(trt: Any) -> Any:
 
 
 def _make_monitor(trt: Any, progress: Progress | None, cancelled: Cancelled | None) -> Any:
-    class Monitor(trt.IProgressMonitor):  # type: ignore[name-defined,misc]
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         """Passes the build's steps on, and stops it."""
 
         def __init__(self) -> None:

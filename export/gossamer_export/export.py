@@ -152,8 +152,8 @@ def _draft(
 def _refusal(path: Path, source: Source, settings: ExportSettings, results: Results, found: list[str]) -> str:
     """What the user is told when an artifact is over its limits."""
     lines = [
-        f"{path.name} answers differently from the network {source.manifest.name}: {'; '.join(found)}. "
-        f"The worst input is {results.worst_input}. Nothing was written."
+        f"{path.name} answers differently from the network {source.manifest.name}: {'; '.join(found)}.",
+        f"The worst input is {results.worst_input}. Nothing was written.",
     ]
     if source.onnx is not None and not settings.retrace:
         lines.append("It was made of the weights' own ONNX file; --retrace writes the graph anew.")

@@ -109,7 +109,7 @@ def _computed() -> list[GoldenCase]:
     random = np.random.default_rng(_SEED)
 
     def gradient(batch: int, height: int, width: int) -> FloatArray:
-        y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         smooth = np.stack([x, y, np.abs(x - y)])[None] + random.uniform(-0.1, 0.1, (batch, 3, height, width))
         return np.asarray(smooth.clip(0, 1), np.float32)
 
@@ -128,7 +128,7 @@ def _computed() -> list[GoldenCase]:
         GoldenCase("gradients", gradient(2, 96, 64), np.repeat(_ring(96, 64), 2, axis=0)),
         GoldenCase("smallest", gradient(1, 64, 64), _ring(64, 64)),
         GoldenCase("checked-noise", noise.round(), unknown),
-        GoldenCase("random-trimap", noise, np.floor(noise[:, :1] * 3) / np.float32(2)),
+        GoldenCase("random-trimap", noise, np.asarray(np.floor(noise[:, :1] * 3) / 2, np.float32)),
         GoldenCase("flat-grey", flat(0.5, 96, 128), ring),
         GoldenCase("flat-black", flat(0.0, 96, 128), ring),
         GoldenCase("flat-white", flat(1.0, 96, 128), ring),

@@ -116,7 +116,7 @@ class _HalfWriter:
         if inner:
             if half or any(self._types.get(name) == _HALF for graph in inner for name in _read_by(graph)):
                 raise ModelError(
-                    f"{node.name or 'A node'} ({node.op_type}) branches inside the learned part; such a graph stays fp32."
+                    f"{node.name or 'A node'} ({node.op_type}) branches inside the learned part; keep it fp32."
                 )
             self._nodes.append(node)
             return
@@ -135,9 +135,8 @@ class _HalfWriter:
             if self._types.get(name) != _FLOAT:
                 continue
             if name in self._outputs:  # keeps its name and type for the world outside
-                inner = f"{name}/half"
-                node.output[position] = inner
-                self._nodes.append(self._cast(inner, name, _FLOAT))
+                node.output[position] = f"{name}/half"
+                self._nodes.append(self._cast(f"{name}/half", name, _FLOAT))
             else:
                 self._types[name] = _HALF
 
@@ -147,12 +146,12 @@ class _HalfWriter:
         if found not in (_FLOAT, _HALF) or found == wanted:
             return name
         if (name, wanted) not in self._copies:
-            copy = f"{name}/{'half' if wanted == _HALF else 'float'}"
+            twin = f"{name}/{'half' if wanted == _HALF else 'float'}"
             if wanted == _HALF and name in self._weights:
-                self._new_weights.append(self._half_tensor(self._weights[name], copy))
+                self._new_weights.append(self._half_tensor(self._weights[name], twin))
             else:
-                self._nodes.append(self._cast(name, copy, wanted))
-            self._copies[name, wanted] = copy
+                self._nodes.append(self._cast(name, twin, wanted))
+            self._copies[name, wanted] = twin
         return self._copies[name, wanted]
 
     def _cast(self, source: str, target: str, to: int) -> Any:

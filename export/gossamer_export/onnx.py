@@ -57,8 +57,8 @@ def import_onnx() -> Any:
 def write_onnx(network: nn.Module, path: Path, *, multiple_of: int, needs_trimap: bool = True) -> None:
     """Write ``network`` as one ONNX file with free batch, height and width.
 
-    The graph takes ``plate`` (N 3 H W float32, sRGB-encoded, 0..1) and, if ``needs_trimap``, ``trimap`` (N 1 H W float32
-    in {0, 0.5, 1}), and gives ``alpha`` (N 1 H W, 0..1, the trimap's known pixels enforced). H and W have to be
+    The graph takes ``plate`` (N 3 H W float32, sRGB-encoded, 0..1) and, if ``needs_trimap``, ``trimap`` (N 1 H W
+    float32 in {0, 0.5, 1}), and gives ``alpha`` (N 1 H W, 0..1, the trimap's known pixels enforced). H and W have to be
     multiples of ``multiple_of``.
 
     Raises:
@@ -87,7 +87,7 @@ def write_onnx(network: nn.Module, path: Path, *, multiple_of: int, needs_trimap
                 opset_version=OPSET,
                 input_names=names,
                 output_names=["alpha"],
-                dynamic_axes={name: free for name in (*names, "alpha")},
+                dynamic_axes=dict.fromkeys((*names, "alpha"), free),
             )
         temporary.replace(path)
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:

@@ -1,9 +1,9 @@
 """Everything that a user of an ONNX file would have to know, inside the file: any size, padding, known pixels.
 
 Around the network's graph stand two small ones. Before it: values that are no picture (NaN, out of 0..1) are put right,
-the trimap is read as ``gossamer.image.trimap`` reads one, both are padded by reflection as ``gossamer.inference.tiling``
-pads a whole picture. After it: the padding is cut off and the trimap's known pixels are enforced. The text below is
-ONNX's own notation.
+the trimap is read as ``gossamer.image.trimap`` reads one, both are padded by reflection as
+``gossamer.inference.tiling`` pads a whole picture. After it: the padding is cut off and the trimap's known pixels are
+enforced. The text below is ONNX's own notation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["padding_before", "self_contained"]
 _HEADER = '<ir_version: 8, opset_import: ["": {opset}]>\n'
 _PLATE = """
 agraph (float[n, 3, h, w] plate) => (float[n, 3, p, q] inner_plate)
-<int64 one = {{1}}, int64 two = {{2}}, int64 before = {{{before}}}, int64 border = {{{border}}}, int64 step = {{{step}}},
- float black = {{0}}, float white = {{1}}>
+<int64 one = {{1}}, int64 two = {{2}}, int64 before = {{{before}}}, int64 border = {{{border}}},
+ int64 step = {{{step}}}, float black = {{0}}, float white = {{1}}>
 {{
     broken = IsNaN(plate)
     whole = Where(broken, black, plate)

@@ -44,7 +44,8 @@ def open_source(model: str, *, random_seed: int | None = None) -> Source:
     manifest = find_manifest(model)
     if manifest.artifact:
         raise ModelError(
-            f"{model} is an exported artifact; artifacts are made from weights ({manifest.artifact['source']['weights']})."
+            f"{model} is an exported artifact; artifacts are made from weights "
+            f"({manifest.artifact['source']['weights']})."
         )
     network = create_model(manifest.architecture)
     load_weights(network, manifest)
@@ -91,8 +92,8 @@ def source_of(manifest: Manifest, artifact: Artifact, model: str = "") -> Source
             source = open_source(model or wanted["weights"])
         except ModelError as error:
             raise ModelError(
-                f"{manifest.name} was made of the weights {wanted['weights']!r}, which are needed to verify it: {error} "
-                "Give their path as MODEL."
+                f"{manifest.name} was made of the weights {wanted['weights']!r}, which are needed to verify it: "
+                f"{error} Give their path as MODEL."
             ) from error
     if source.identity["sha256"] != wanted["sha256"]:
         raise ModelError(

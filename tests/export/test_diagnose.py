@@ -62,10 +62,10 @@ def test_a_sound_graph_has_no_node_that_stands_out(source: Source, tmp_path: Pat
     assert "No single node stands out" in diagnose(tmp_path / "tiny.onnx", source, precision="fp32")
 
 
-def test_an_exporters_fault_is_found_by_the_layers_in_torch(tiny: nn.Module, graph: Any) -> None:
+def test_an_exporters_fault_is_found_by_the_layers_in_torch(tiny: Any, graph: Any) -> None:
     case = golden_cases(32)[0]
     assert first_layer_apart(tiny, graph, case, needs_trimap=True) is None
-    tiny.body[0].weight.data[0, 0] += 1  # type: ignore[index,union-attr,operator]  (now the graph is what is wrong)
+    tiny.body[0].weight.data[0, 0] += 1  # now the graph is what is wrong
     found = first_layer_apart(tiny, graph, case, needs_trimap=True)
     assert found is not None
     assert module_of(found.node) == "body.0"
@@ -87,7 +87,9 @@ def test_what_goes_wrong_between_the_layers_shows_at_the_next_ones_input(tmp_pat
     network = Shifted()
     write_onnx(network, tmp_path / "shifted.onnx", multiple_of=32)
     network.offset = 0.5
-    found = first_layer_apart(network, onnx.load(str(tmp_path / "shifted.onnx")), golden_cases(32)[0], needs_trimap=True)
+    found = first_layer_apart(
+        network, onnx.load(str(tmp_path / "shifted.onnx")), golden_cases(32)[0], needs_trimap=True
+    )
     assert found is not None
     assert module_of(found.node) == "conv"
 

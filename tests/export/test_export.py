@@ -97,7 +97,7 @@ def test_diagnose_names_the_node_of_a_corrupted_weight(
 ) -> None:
     other = create_model("tiny")
     other.load_state_dict(tiny.state_dict())
-    other.body[0].weight.data[2, 1] += 1  # type: ignore[index,union-attr,operator]
+    other.body[0].weight.data[2, 1] += 1  # type: ignore[index,union-attr]
     with pytest.raises(ModelError, match=r"The first node that differs .*/body/body\.0/Conv \(Conv, .*layer body\.0\)"):
         make(make_weights(tiny, graph_of=other), tmp_path / "out", diagnose=True)
 
@@ -122,7 +122,9 @@ def test_force_keeps_it_and_every_use_is_warned(
     with caplog.at_level(logging.WARNING):
         find_manifest(str(tmp_path / "out" / "mine-fp16.onnx"))
     assert "answers differently from its network by more than the limits allow" in caplog.text
-    with pytest.raises(ModelError, match=r"mine-fp16\.onnx answers differently from mine: mean error .* Export it again"):
+    with pytest.raises(
+        ModelError, match=r"mine-fp16\.onnx answers differently from mine: mean error .* Export it again"
+    ):
         verify_artifact(tmp_path / "out" / "mine-fp16.onnx", model=str(tmp_path / "weights"))
 
 
@@ -188,7 +190,7 @@ def test_random_weights_are_the_same_for_a_seed_and_say_what_they_are(registered
 
 def test_an_output_that_cannot_be_made_is_named(make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(DataError, match="Cannot write the artifact to .*file"):
+    with pytest.raises(DataError, match=r"Cannot write the artifact to .*file"):
         make(make_weights(tiny), tmp_path / "file" / "out")
 
 

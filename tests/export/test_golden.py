@@ -64,6 +64,8 @@ def test_a_missing_picture_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_stored_pictures_are_the_generators(tmp_path: Path) -> None:
     write_truth_set(tmp_path, only=lambda name: name == "twig")
-    made = cv2.imread(str(tmp_path / "twig.png"), cv2.IMREAD_UNCHANGED).astype(float)
-    stored = cv2.imread(str(golden.FOLDER / "twig.png"), cv2.IMREAD_UNCHANGED).astype(float)
+    made, stored = (
+        np.asarray(cv2.imread(str(folder / "twig.png"), cv2.IMREAD_UNCHANGED), np.float64)
+        for folder in (tmp_path, golden.FOLDER)
+    )
     assert np.abs(made - stored).mean() < 0.5

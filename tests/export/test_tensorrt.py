@@ -1,4 +1,4 @@
-"""TensorRT engines, by a double of the library: what is asked of it, where the engine goes, what is said without a GPU."""
+"""TensorRT engines, by a double of the library: what is asked of it, where the engine goes, what is said."""
 
 import dataclasses
 import importlib.util
@@ -230,7 +230,9 @@ def test_without_the_library_the_way_on_is_told(
     make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install tensorrt.* --to tensorrt-rtx compiles ahead of time"):
+    with pytest.raises(
+        MissingDependencyError, match=r"pip install tensorrt.* --to tensorrt-rtx compiles ahead of time"
+    ):
         export(ExportSettings(str(make_weights(tiny)), "tensorrt"), tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -240,7 +242,9 @@ def test_without_a_gpu_the_way_on_is_told(library: Any, monkeypatch: pytest.Monk
         raise UnavailableError(ModelError("torch finds no CUDA device."))
 
     monkeypatch.setattr(tensorrt, "open_device_memory", none)
-    with pytest.raises(ModelError, match=r"here is none: torch finds no CUDA device\. Without a GPU, --to tensorrt-rtx"):
+    with pytest.raises(
+        ModelError, match=r"here is none: torch finds no CUDA device\. Without a GPU, --to tensorrt-rtx"
+    ):
         machine_key()
 
 

@@ -43,7 +43,9 @@ def test_an_engine_is_compiled_for_the_named_cards(
     assert artifact.built_from["results"]["inputs"] == 20
     onnx = find_manifest(str(tmp_path / "out" / f"mine-{precision}.onnx"))
     assert onnx.files["onnx"].sha256 == artifact.built_from["sha256"]
-    with pytest.raises(ModelError, match="whole and unchanged, but this machine cannot run it: tensorrt-rtx needs the GPU"):
+    with pytest.raises(
+        ModelError, match="whole and unchanged, but this machine cannot run it: tensorrt-rtx needs the GPU"
+    ):
         verify_artifact(tmp_path / "out" / name, model=str(weights))
     assert open_backend(made, backend="onnxruntime", device="cpu")  # the graph beside it
 
@@ -58,7 +60,10 @@ def test_a_self_contained_graph_compiles_too(make_weights: MakeWeights, tiny: nn
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        (EngineSettings(gpus=("sm_90",)), r"has no sm_90; it compiles for sm_75, .*Data centre cards take --to tensorrt"),
+        (
+            EngineSettings(gpus=("sm_90",)),
+            r"has no sm_90; it compiles for sm_75, .*Data centre cards take --to tensorrt",
+        ),
         (EngineSettings(version_compatible=True), "--version-compatible and --hardware-compatible are TensorRT's"),
         (EngineSettings(hardware_compatible=True), "--version-compatible and --hardware-compatible are TensorRT's"),
         (EngineSettings(refit=True), "needs an NVIDIA GPU to build an engine that can be refitted"),

@@ -25,6 +25,9 @@ class ILogger:
 
     def __init__(self) -> None: ...
 
+    def log(self, severity: Any, msg: str) -> None:
+        raise NotImplementedError
+
 
 class IProgressMonitor:
     def __init__(self) -> None: ...

@@ -150,7 +150,7 @@ def find_manifest(name_or_path: str) -> Manifest:
     An exported artifact has its own manifest beside it: ``NAME.onnx`` that of ``NAME.onnx.json``.
 
     Raises:
-        ModelError: nothing of that name or path, or a file that no manifest vouches for; the message says what there is.
+        ModelError: nothing of that name or path, or a file that no manifest vouches for.
     """
     shipped = SHIPPED / name_or_path / MANIFEST_NAME
     if name_or_path and Path(name_or_path).name == name_or_path and shipped.is_file():
