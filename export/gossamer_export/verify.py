@@ -181,9 +181,9 @@ def compare(
         error = np.abs(found - expected)
         errors[case.label] = error[unknown]
         if limits.max is not None and float(errors[case.label].max()) > limits.max:
-            explained = error <= EXPLAINED * _movement(expect, case, trimap, expected)
-            unstable_pixels += int(np.count_nonzero(unknown & explained & (error > limits.max)))
-            error = np.where(explained, np.minimum(error, np.float32(limits.max)), error)
+            explained = (error > limits.max) & (error <= EXPLAINED * _movement(expect, case, trimap, expected))
+            unstable_pixels += int(np.count_nonzero(unknown & explained))
+            error = np.where(explained, np.float32(0), error)
         counted[case.label] = float(error[unknown].max())
         if case.truth is not None:
             sads.append((_sad(expected, case), _sad(found, case)))
