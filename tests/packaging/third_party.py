@@ -241,8 +241,8 @@ and use the software for its own work. It does not let anybody offer the softwar
 service or over the internet, use it on other hardware than it is licensed for, take it apart, build competing products
 with it, or bring it under an open-source licence. Of its libraries it names libnvinfer and libnvinfer_plugin as those
 that may be handed on inside a product of one's own. A licence runs for a year and renews itself; NVIDIA may end it with
-90 days' notice. Gossamer ships none of it and works without it; whoever makes mattes for hire with engines from it should
-read that text.
+90 days' notice. Gossamer ships none of it and works without it; whoever makes mattes for hire with engines from it
+should read that text.
 
 On Linux with an NVIDIA card, torch and onnxruntime-gpu from the public index also bring NVIDIA's CUDA libraries
 (proprietary, NVIDIA's own terms, free of charge for production). They are not part of this list.
