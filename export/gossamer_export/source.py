@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -100,4 +99,4 @@ def source_of(manifest: Manifest, artifact: Artifact, model: str = "") -> Source
             f"{manifest.name} was made of other weights (SHA-256 {wanted['sha256'][:12]}) than {source.manifest.name} "
             f"({source.identity['sha256'][:12]}). Give the right ones as MODEL, or export again."
         )
-    return dataclasses.replace(source)
+    return source
