@@ -118,7 +118,8 @@ def first_node_apart(
 ) -> Divergence | None:
     """The first node of ``found`` (in its order) whose answer is farther than ``tolerance`` from that of the same name
     in ``expected``. Both are ModelProtos; a node that ``expected`` has not is passed over."""
-    names = [name for name in _floating(expected) if name in set(_floating(found))]
+    both = set(_floating(found))
+    names = [name for name in _floating(expected) if name in both]
     nodes = list(found.graph.node)
     makers = {name: index for index, node in enumerate(nodes) for name in node.output}
     names.sort(key=lambda name: makers[name])
