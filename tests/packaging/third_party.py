@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "THIRD_PARTY.md"
 BASE = "base"
-EXTRAS = ("cpu", "gpu", "classical", "movie", "torch", "train", "export")
+EXTRAS = ("cpu", "gpu", "classical", "movie", "torch", "train", "export", "openvino", "tensorrt-rtx")
 
 STATED: Mapping[str, str] = {
     # Packages whose metadata holds no licence name; taken from the LICENSE file they install.
@@ -211,7 +211,8 @@ def render(packages: Sequence[Package]) -> str:
 
 Gossamer holds no code of other projects. It is installed beside the packages below, each under its own licence, which
 its own distribution carries. Bold: named in pyproject.toml; the rest comes with those. "base" is in every
-installation, the other words are pip extras. None of these licences forbids paid work.
+installation, the other words are pip extras. None of these licences forbids paid work; what the proprietary
+one allows stands below.
 
 Made by `python tests/packaging/third_party.py --write` from an environment with every extra on Linux; versions are
 those it held. The same script with `--check` fails on a package without a licence, on one under a GPL or a
@@ -233,6 +234,15 @@ PyAV's wheel (extra `movie`) holds x264 and x265, which are under the GPL: using
 hands on an installation that contains them has to follow the GPL for it. Gossamer only decodes movies and never calls
 them. A studio that does not want them installs without the extra and gives image sequences, or builds PyAV against an
 FFmpeg of its own.
+
+TensorRT-RTX (extra `tensorrt-rtx`, Linux and Windows) is proprietary: NVIDIA's software licence agreement with its
+TensorRT supplement, whose text the wheels carry. It asks for no fee. It lets an enterprise and its contractors install
+and use the software for its own work. It does not let anybody offer the software or its functionality to others as a
+service or over the internet, use it on other hardware than it is licensed for, take it apart, build competing products
+with it, or bring it under an open-source licence. Of its libraries it names libnvinfer and libnvinfer_plugin as those
+that may be handed on inside a product of one's own. A licence runs for a year and renews itself; NVIDIA may end it with
+90 days' notice. Gossamer ships none of it and works without it; whoever makes mattes for hire with engines from it
+should read that text.
 
 On Linux with an NVIDIA card, torch and onnxruntime-gpu from the public index also bring NVIDIA's CUDA libraries
 (proprietary, NVIDIA's own terms, free of charge for production). They are not part of this list.

@@ -13,11 +13,14 @@ from torch import nn
 from gossamer.errors import ModelError
 from gossamer.models.weights import (
     Manifest,
+    WeightsFile,
+    file_sha256,
     find_manifest,
     list_manifests,
     load_weights,
     read_manifest,
     save_weights,
+    write_manifest,
 )
 
 
@@ -127,3 +130,31 @@ def test_every_shipped_file_is_the_one_its_manifest_vouches_for() -> None:
     for manifest in manifests:
         for kind in manifest.files:
             assert manifest.file(kind).is_file()
+
+
+def _artifact(folder: Path, name: str) -> Manifest:
+    (folder / name).write_bytes(name.encode())
+    entry = WeightsFile(name, file_sha256(folder / name), len(name))
+    manifest = dataclasses.replace(_manifest(), files={"onnx": entry}, artifact={"precision": "fp16"})
+    write_manifest(manifest, folder, f"{name}.json")
+    return manifest
+
+
+def test_an_artifact_is_found_by_file_manifest_and_folder(tmp_path: Path) -> None:
+    manifest = _artifact(tmp_path, "tiny-fp16.onnx")
+    for path in (tmp_path / "tiny-fp16.onnx", tmp_path / "tiny-fp16.onnx.json", tmp_path):
+        found = find_manifest(str(path))
+        assert found == manifest
+        assert found.file("onnx") == tmp_path / "tiny-fp16.onnx"
+
+
+def test_a_folder_of_two_artifacts_asks_which(tmp_path: Path) -> None:
+    _artifact(tmp_path, "a.onnx")
+    _artifact(tmp_path, "b.engine")
+    with pytest.raises(ModelError, match=r"holds several artifacts: a\.onnx, b\.engine\. Give the path of one"):
+        find_manifest(str(tmp_path))
+
+
+def test_weights_say_nothing_of_artifacts(tmp_path: Path) -> None:
+    save_weights(_network(), tmp_path, _manifest())
+    assert "artifact" not in json.loads((tmp_path / "manifest.json").read_text())

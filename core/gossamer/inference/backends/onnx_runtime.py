@@ -119,7 +119,7 @@ class OnnxBackend:
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime {ort.__version__}",
             "device": "cpu",
-            "precision": "fp32",
+            "precision": manifest.artifact.get("precision", "fp32"),
             "threads": self._threads,
         }
 
