@@ -27,9 +27,9 @@ REFERENCE_WIDTH = 1920
 
 JOB_SCHEMA = 1
 
-BACKENDS = ("auto", "onnxruntime", "torch", "tensorrt")
+BACKENDS = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt")
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "fp16")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -121,9 +121,9 @@ class Job:
     Rec.709), or what the header says."""
     model: str = "gossamer-s"
     """A registered name, or the path of a weights file with its manifest."""
-    backend: Literal["auto", "onnxruntime", "torch", "tensorrt"] = "auto"
+    backend: Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     tile: int = 0
     """Side of the square tiles in pixels of the plate; 0 lets the model and the free memory decide."""
     threads: int = 0

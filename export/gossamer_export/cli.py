@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
+from gossamer.errors import SettingError
+
 __all__ = ["register"]
+
+WHAT, ENGINE, CHECK = "What to export", "Engines", "Checks"
 
 
 def publish(
@@ -31,6 +36,165 @@ def publish(
     typer.echo(f"ONNX against torch, largest distance of alpha: {manifest.training['onnx_distance']:.1e}")
 
 
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(help="Name or path of weights. With --verify: of those that the artifact was made of."),
+    ] = "",
+    *,
+    to: Annotated[str, typer.Option("--to", help="onnx, tensorrt or tensorrt-rtx.", rich_help_panel=WHAT)] = "onnx",
+    precision: Annotated[
+        Literal["fp32", "fp16"],
+        typer.Option(help="Of the learned layers; inputs and output are float32 either way.", rich_help_panel=WHAT),
+    ] = "fp32",
+    self_contained: Annotated[
+        bool,
+        typer.Option(
+            "--self-contained",
+            help="Take pictures of any size: padding and the trimap's known pixels are handled inside the file.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the artifact.", rich_help_panel=WHAT)
+    ] = None,
+    tile: Annotated[
+        list[int] | None,
+        typer.Option(help="Engine: be fast at what `gossamer matte --tile` shows; repeatable.", rich_help_panel=ENGINE),
+    ] = None,
+    size_range: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Engine: sizes it accepts, MIN:MAX or MIN:BEST:MAX, each WIDTHxHEIGHT; repeatable.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = None,
+    gpu: Annotated[
+        str,
+        typer.Option(help="TensorRT-RTX: compute capabilities, as sm_86,sm_89,sm_120.", rich_help_panel=ENGINE),
+    ] = "",
+    workspace: Annotated[
+        int, typer.Option(help="Engine: MiB of GPU memory for the builder's kernels.", rich_help_panel=ENGINE)
+    ] = 2048,
+    version_compatible: Annotated[
+        bool,
+        typer.Option(
+            "--version-compatible",
+            help="TensorRT: also for later versions of the same major one.",
+            rich_help_panel=ENGINE,
+        ),
+    ] = False,
+    hardware_compatible: Annotated[
+        bool,
+        typer.Option(
+            "--hardware-compatible", help="TensorRT: also for other GPUs from Ampere on.", rich_help_panel=ENGINE
+        ),
+    ] = False,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            "--refit", help="Engine: weights can be exchanged without building again.", rich_help_panel=ENGINE
+        ),
+    ] = False,
+    timing_cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="TensorRT: file of the builder's measurements; left out: in the cache.", rich_help_panel=ENGINE
+        ),
+    ] = None,
+    verify: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare this artifact with its network again, by the limits in its manifest.", rich_help_panel=CHECK
+        ),
+    ] = None,
+    diagnose: Annotated[
+        bool,
+        typer.Option(
+            "--diagnose", help="If it answers differently: name the first node that does.", rich_help_panel=CHECK
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Keep it although it is over the limits; its manifest says so.", rich_help_panel=CHECK
+        ),
+    ] = False,
+    retrace: Annotated[
+        bool,
+        typer.Option(
+            "--retrace",
+            help="Write the graph anew instead of taking the ONNX file of the weights.",
+            rich_help_panel=CHECK,
+        ),
+    ] = False,
+    random_weights: Annotated[
+        int | None,
+        typer.Option(
+            help="Build the network MODEL with random weights of this seed: to try a target.", rich_help_panel=CHECK
+        ),
+    ] = None,
+) -> None:
+    """Compile weights for an engine, and prove on golden inputs that the result answers as the network does.
+
+    Limits on alpha in the unknown region: fp32 1e-4 at most; fp16 1e-3 on average and 1e-2 for 99.9 % of the pixels.
+    Over them nothing is written. FILE.json beside each artifact vouches for it.
+    """
+    from gossamer_export.artifact import artifact_of
+    from gossamer_export.export import export as make
+    from gossamer_export.export import verify_artifact
+    from gossamer_export.settings import EngineSettings, ExportSettings, profile_of_range
+
+    if verify is not None:
+        results = verify_artifact(verify, model=model, explain=diagnose)
+        typer.echo(f"{verify}: unchanged, and it answers as its network does")
+        typer.echo(_numbers(vars(results)))
+        return
+    if not model or output is None:
+        raise SettingError("Give the weights to export and a folder: gossamer export gossamer-s --to onnx -o FOLDER.")
+    settings = ExportSettings(
+        model=model,
+        target=to,
+        precision=precision,
+        self_contained=self_contained,
+        retrace=retrace,
+        force=force,
+        diagnose=diagnose,
+        random_seed=random_weights,
+        engine=EngineSettings(
+            profiles=tuple(profile_of_range(text) for text in size_range or ()),
+            tiles=tuple(tile or ()),
+            gpus=tuple(part.strip() for part in gpu.split(",") if part.strip()),
+            workspace=workspace << 20,
+            version_compatible=version_compatible,
+            hardware_compatible=hardware_compatible,
+            refit=refit,
+            timing_cache=timing_cache,
+        ),
+    )
+    manifest = make(settings, output, say=lambda text: typer.echo(text, err=True))
+    artifact = artifact_of(manifest)
+    for kind, entry in manifest.files.items():
+        typer.echo(f"{kind}: {output / entry.path} {entry.bytes / 1e6:.1f} MB {entry.sha256[:12]}")
+    typer.echo(f"status: {artifact.status}{', over the limits, kept by --force' if artifact.forced else ''}")
+    if artifact.results is not None:
+        typer.echo(_numbers(artifact.results))
+    if artifact.timing is not None:
+        typer.echo("{size}: {milliseconds} ms on {machine}".format(**artifact.timing))
+
+
+def _numbers(results: Mapping[str, Any]) -> str:
+    """Results for people."""
+    return (
+        "alpha against the network, unknown region: largest {max:.1e}, mean {mean:.1e}, 99.9th percentile {p999:.1e}; "
+        "largest where the network itself is stable {max_stable:.1e} ({unstable_pixels} of {unknown_pixels} pixels are "
+        "not); worst: {worst_input}\n"
+        "SAD on the truth set: network {sad_network:.4f}, artifact {sad_artifact:.4f}, "
+        "largest difference {sad_difference:.1e}"
+    ).format(**results)
+
+
 def register(app: typer.Typer) -> None:
     """Add this room's commands to ``app``."""
     app.command()(publish)
+    app.command()(export)

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gossamer.errors import DataError
+from torch import nn
+
+from gossamer.errors import DataError, ModelError
 from gossamer.models.registry import create_model, model_entry
 from gossamer.models.weights import MANIFEST_NAME, Manifest, read_manifest, save_weights, write_manifest
 from gossamer.training.checkpoint import load_checkpoint
 from gossamer.training.recipe import FOLDER_SETTINGS
-from gossamer_export.onnx import check_onnx, write_onnx
+from gossamer_export.onnx import check_graph, write_onnx
+from gossamer_export.onnx_target import open_onnx
+from gossamer_export.verify import LIMITS, compare, over_limits
 
 __all__ = ["publish"]
 
@@ -74,6 +78,20 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
 
 
+def _certify(manifest: Manifest, network: nn.Module) -> float:
+    """Largest distance of alpha between the ONNX file and the network; refuses a file that is over the limits."""
+    results = compare(
+        open_onnx(manifest), network, multiple_of=manifest.multiple_of, needs_trimap=manifest.needs_trimap
+    )
+    found = over_limits(results, LIMITS["fp32"])
+    if found:
+        raise ModelError(
+            f"The ONNX file answers differently from the network: {'; '.join(found)}. The worst input is "
+            f"{results.worst_input}. Nothing was written."
+        )
+    return results.max
+
+
 def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Path], device: str) -> Manifest:
     """Write the averaged weights of the run's newest checkpoint into ``output``.
 
@@ -108,8 +126,8 @@ def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Pa
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as made:
             work = Path(made)
             onnx_path = work / f"{output.name}.onnx"
-            write_onnx(model, onnx_path, multiple_of=entry.multiple_of)
-            distance = check_onnx(onnx_path, model, multiple_of=entry.multiple_of)
+            write_onnx(model, onnx_path, multiple_of=entry.multiple_of, needs_trimap=entry.needs_trimap)
+            check_graph(onnx_path)
             manifest = Manifest(
                 name=output.name,
                 architecture=entry.name,
@@ -128,10 +146,11 @@ def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Pa
                     "samples": int(checkpoint["samples"]),
                     "device": device,
                     "data": data,
-                    "onnx_distance": distance,
                 },
             )
             saved = save_weights(model, work, manifest, extra_files={"onnx": onnx_path})
+            distance = _certify(saved, model)
+            saved = dataclasses.replace(saved, training={**saved.training, "onnx_distance": distance})
             identities = {file.sha256 for file in saved.files.values()}
             metrics = dict(_read_evaluation(path, identities) for path in evaluations)
             write_manifest(dataclasses.replace(saved, metrics=metrics), work)

@@ -1,4 +1,4 @@
-"""A network small enough to export in a moment, and a run of it."""
+"""A network small enough to export in a moment, a run of it, its weights; and the default network's artifacts."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,9 +11,13 @@ from torch import Tensor, nn
 
 from gossamer.models import registry
 from gossamer.models.registry import ModelEntry
+from gossamer.models.weights import Manifest, save_weights
 from gossamer.training.averaging import WeightAverage
 from gossamer.training.checkpoint import save_checkpoint
 from gossamer.training.recipe import Recipe
+from gossamer_export.export import export
+from gossamer_export.onnx import write_onnx
+from gossamer_export.settings import ExportSettings
 
 
 class Tiny(nn.Module):
@@ -37,11 +41,59 @@ def tiny() -> Tiny:
     return network
 
 
+class TinyFree(nn.Module):
+    """Trimap-free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.Conv2d(8, 1, 3, 1, 1))
+
+    def forward_matte(self, plate: Tensor, trimap: Tensor | None = None) -> Tensor:
+        alpha: Tensor = self.body(plate).sigmoid()
+        return alpha
+
+
 @pytest.fixture
-def make_run(tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tiny`` and ``tiny-free`` are networks like any other."""
+    for name, needs_trimap, build in (("tiny", True, Tiny), ("tiny-free", False, TinyFree)):
+        entry = ModelEntry(name, family="test", needs_trimap=needs_trimap, multiple_of=32, margin=2, build=build)
+        monkeypatch.setitem(registry._entries, name, entry)
+
+
+@pytest.fixture
+def make_weights(registered: None, tmp_path: Path) -> Callable[..., Path]:
+    """Writes a folder of weights; ``graph_of``: they also hold an ONNX file, that of this network."""
+
+    def make(network: nn.Module, name: str = "tiny", *, graph_of: nn.Module | None = None) -> Path:
+        folder = tmp_path / "weights"
+        folder.mkdir()
+        extra = {}
+        if graph_of is not None:
+            extra["onnx"] = folder / "mine.onnx"
+            write_onnx(graph_of, extra["onnx"], multiple_of=32)
+        entry = registry.model_entry(name)
+        manifest = Manifest(
+            "mine", name, "test", "CC0-1.0", 1, entry.needs_trimap, 32, 2, {}, training={"seed": 5}
+        )
+        save_weights(network, folder, manifest, extra_files=extra)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def default_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the shipped default exported in fp32, self-contained, and in fp16: once for all tests."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    export(ExportSettings("gossamer-s", self_contained=True), folder)
+    export(ExportSettings("gossamer-s", precision="fp16"), folder)
+    return folder
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, tiny: Tiny, registered: None) -> Callable[..., Path]:
     """Writes the folder of a run of ``tiny``; changes go into the recipe."""
-    entry = ModelEntry("tiny", family="test", needs_trimap=True, multiple_of=32, margin=2, build=Tiny)
-    monkeypatch.setitem(registry._entries, "tiny", entry)
 
     def make(**changes: Any) -> Path:
         values: dict[str, Any] = {

@@ -66,7 +66,10 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"Cannot make the folder {report_path.parent} for the report: {error.strerror}."
             ) from error
-    plan = prepare(job)
+    with _stop_on_signals() as cancelled:
+        plan = prepare(job, building=_building_lines(), cancelled=cancelled)
+        if cancelled():
+            raise CancelledError("Cancelled. Nothing was written.")
     for label, text in plan.describe():
         say(f"{label:8} {text}")
     report = start_report(plan)
@@ -112,6 +115,20 @@ def _stop_on_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _building_lines() -> Callable[[float, str], None]:
+    """Says what goes on while an engine is built: it takes minutes and may look like a hang."""
+    told = ""
+
+    def tell(part: float, text: str) -> None:
+        nonlocal told
+        line = f"{'engine':8} {part:4.0%} {text}"
+        if line != told:
+            say(line)
+        told = line
+
+    return tell
 
 
 class _Remarks:

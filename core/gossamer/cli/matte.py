@@ -56,9 +56,9 @@ def build_job(
     missing: Literal["error", "skip"] = "error",
     plate_space: str = "",
     model: str = Job.model,
-    backend: Literal["auto", "onnxruntime", "torch", "tensorrt"] = "auto",
+    backend: Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    precision: Literal["auto", "fp32", "fp16"] = "auto",
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto",
     tile: int = 0,
     threads: int = 0,
     outputs: Outputs,
@@ -157,16 +157,22 @@ def matte(
         ),
     ] = Job.model,
     backend: Annotated[
-        Literal["auto", "onnxruntime", "torch", "tensorrt"],
-        typer.Option(help="Library that runs the network. auto: the fastest that works here.", rich_help_panel=MODEL),
+        Literal["auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt"],
+        typer.Option(
+            help="Library that runs the network. auto: the fastest that works here without compiling first.",
+            rich_help_panel=MODEL,
+        ),
     ] = "auto",
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
         typer.Option(help="auto: a CUDA device if one can be used.", rich_help_panel=MODEL),
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "fp32", "fp16"],
-        typer.Option(help="auto is fp32. fp16 needs CUDA and torch.", rich_help_panel=MODEL),
+        Literal["auto", "fp32", "fp16", "bf16"],
+        typer.Option(
+            help="auto is fp32. bf16 is faster on processors that have it (with openvino). fp16 needs CUDA.",
+            rich_help_panel=MODEL,
+        ),
     ] = "auto",
     tile: Annotated[
         int,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from gossamer.image.image import Image
 from gossamer.image.io import is_complete, read_header
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
 from gossamer.inference.outputs import check_outputs, frame_outputs
-from gossamer.inference.solver import Solver, create_solver
+from gossamer.inference.solver import Cancelled, Solver, create_solver
 
 __all__ = ["Plan", "Sources", "prepare"]
 
@@ -97,8 +97,18 @@ class Plan:
         return text
 
 
-def prepare(job: Job) -> Plan:
+def prepare(
+    job: Job,
+    *,
+    building: Callable[[float, str], None] | None = None,
+    cancelled: Cancelled | None = None,
+) -> Plan:
     """Open everything ``job`` names and decide which frames are to be solved.
+
+    Args:
+        job: what to do.
+        building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.
+        cancelled: asked while it is built.
 
     Raises:
         SequenceError: sources or frames are missing, or outputs exist already; nothing has been written then.
@@ -122,6 +132,8 @@ def prepare(job: Job) -> Plan:
         precision=job.precision,
         tile=job.tile,
         threads=job.threads,
+        building=building,
+        cancelled=cancelled,
     )
     if solver.needs_trimap and not sources.guides:
         raise SettingError(

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
+from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
-from gossamer.inference.backends import Backend
+from gossamer.inference.backends import Backend, ParallelBackend, SizedBackend
 from gossamer.inference.merging import TileMerger, read_window
+from gossamer.inference.passes import busy_seconds, run_passes
 from gossamer.inference.solution import Cancelled, Solution
 from gossamer.inference.tiling import Tile, plan_tiles
 from gossamer.models.weights import Manifest
@@ -57,6 +58,9 @@ class NetworkSolver:
         self.tile = tile
         self._manifest = manifest
         self._backend = backend
+        self._infer_alone = backend.infer_alone if isinstance(backend, ParallelBackend) else backend.infer
+        self._at_once = backend.at_once if isinstance(backend, ParallelBackend) else 1
+        self._largest_side = backend.largest_side if isinstance(backend, SizedBackend) else 0
         self._plans: dict[tuple[int, tuple[int, int]], tuple[FloatArray, list[Tile]]] = {}
         """Plans that :meth:`reads` made for trimaps that are still to be solved, by the array's identity (the array is
         held, so no other can have it) and origin."""
@@ -77,6 +81,7 @@ class NetworkSolver:
             multiple_of=self._manifest.multiple_of,
             margin=self._manifest.margin,
             tile=self.tile,
+            largest_side=self._largest_side,
             origin=origin,
         )
 
@@ -101,16 +106,20 @@ class NetworkSolver:
         unknown = is_unknown(trimap)
         planned = self._plans.pop((id(trimap), origin), None)
         tiles = planned[1] if planned is not None else self._tiles(trimap, origin)
-        spent: list[float] = []
+        spans: list[tuple[float, float]] = []
+        ways = (False, True) if confidence else (False,)
+        passes = [(tile.window, mirror) for tile in tiles for mirror in ways]
+        answers = run_passes(
+            [window.width * window.height for window, _ in passes],
+            lambda index, alone: self._pass(plate, trimap, *passes[index], spans, alone=alone),
+            at_once=self._at_once,
+            cancelled=cancelled,
+            progress=progress,
+        )
         merged, mirrored = TileMerger(height, width), TileMerger(height, width)
-        for done, tile in enumerate(tiles):
-            if cancelled is not None and cancelled():
-                raise CancelledError("Cancelled.")
-            if progress is not None:
-                progress(done / len(tiles))
-            merged.add(tile, self._pass(plate, trimap, tile.window, spent, mirror=False))
-            if confidence:
-                mirrored.add(tile, self._pass(plate, trimap, tile.window, spent, mirror=True))
+        # In the order of the plan, whichever came first: sums of floats depend on it.
+        for index, answer in enumerate(answers):
+            (mirrored if passes[index][1] else merged).add(tiles[index // len(ways)], answer)
         alpha = trimap.copy()
         alpha[unknown] = merged.at(unknown)
         trust: FloatArray | None = None
@@ -118,23 +127,31 @@ class NetworkSolver:
             trust = np.ones_like(alpha)
             trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(alpha[unknown] - mirrored.at(unknown)), 0, 1)
         facts = self._done([tile.window for tile in tiles], height, width, int(unknown.sum()))
-        return Solution(alpha, trust, facts, {"network": sum(spent)})
+        return Solution(alpha, trust, facts, {"network": busy_seconds(spans)})
 
     def _pass(
-        self, plate: FloatArray, trimap: FloatArray, window: Window, spent: list[float], *, mirror: bool
+        self,
+        plate: FloatArray,
+        trimap: FloatArray,
+        window: Window,
+        mirror: bool,
+        spans: list[tuple[float, float]],
+        *,
+        alone: bool,
     ) -> FloatArray:
         """The network's answer for ``window``, 0..1; ``mirror`` shows it the picture left to right.
 
-        The seconds that the network itself took are added to ``spent``.
+        ``alone``: other passes go on beside it. When the network itself worked is added to ``spans``.
         """
         inputs = [to_tensor(read_window(plate, window))]
         if self.needs_trimap:
             inputs.append(to_tensor(read_window(trimap, window)))
         if mirror:
             inputs = [np.ascontiguousarray(value[..., ::-1]) for value in inputs]
+        infer = self._infer_alone if alone else self._backend.infer
         started = time.monotonic()
-        answer = self._backend.infer(inputs[0], inputs[1] if self.needs_trimap else None)
-        spent.append(time.monotonic() - started)
+        answer = infer(inputs[0], inputs[1] if self.needs_trimap else None)
+        spans.append((started, time.monotonic()))
         if answer.shape != (1, 1, window.height, window.width):
             raise ModelError(f"{self.name} answered {answer.shape} for {window.width}x{window.height} pixels.")
         alpha = from_tensor(answer)

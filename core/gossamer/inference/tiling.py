@@ -66,8 +66,17 @@ def _grains(mask: BoolArray, padding: tuple[tuple[int, int], tuple[int, int]]) -
 class _Planner:
     """Holds the few numbers that every step of planning needs."""
 
-    def __init__(self, trimap: FloatArray, multiple_of: int, margin: int, tile: int, origin: tuple[int, int]):
+    def __init__(
+        self,
+        trimap: FloatArray,
+        multiple_of: int,
+        margin: int,
+        tile: int,
+        largest_side: int,
+        origin: tuple[int, int],
+    ):
         height, width = trimap.shape
+        self.largest_side = largest_side
         self.multiple_of, self.margin, self.tile, self.origin = multiple_of, margin, tile, origin
         picture = Box(origin[0], origin[1], origin[0] + width, origin[1] + height)
         self.canvas = picture.grown(BORDER).aligned(multiple_of)
@@ -127,12 +136,21 @@ class _Planner:
         box = core.grown(margin).clipped(self.canvas).aligned(self.multiple_of)
         while margin < WIDEST_MARGIN and not self.shows_both(box):
             margin += max(self.multiple_of, GRAIN)
-            box = core.grown(margin).clipped(self.canvas).aligned(self.multiple_of)
+            wider = core.grown(margin).clipped(self.canvas).aligned(self.multiple_of)
+            if self.is_too_long(wider):
+                break
+            box = wider
         return box
+
+    def is_too_long(self, box: Box) -> bool:
+        """Whether the network cannot read ``box`` at once."""
+        return bool(self.largest_side) and max(box.x1 - box.x0, box.y1 - box.y0) > self.largest_side
 
     def cost(self, core: Box) -> float:
         """Pixels read for ``core``, or infinity where the tile would be larger than allowed."""
         if self.tile and max(core.x1 - core.x0, core.y1 - core.y0) > self.tile:
+            return float("inf")
+        if self.largest_side and self.is_too_long(self.read_box(core.grown(FEATHER))):  # the ramp may ask for that
             return float("inf")
         area = self.read_box(core).area
         if not self.tile and area > self.largest_area and max(core.x1 - core.x0, core.y1 - core.y0) > CELL:
@@ -230,7 +248,13 @@ class _Planner:
 
 
 def plan_tiles(
-    trimap: FloatArray, *, multiple_of: int, margin: int, tile: int = 0, origin: tuple[int, int] = (0, 0)
+    trimap: FloatArray,
+    *,
+    multiple_of: int,
+    margin: int,
+    tile: int = 0,
+    largest_side: int = 0,
+    origin: tuple[int, int] = (0, 0),
 ) -> list[Tile]:
     """The tiles whose cores together hold every unknown pixel, at the least number of pixels for the network.
 
@@ -239,13 +263,14 @@ def plan_tiles(
         multiple_of: stride of the network; windows start and end at its multiples, counted from the display window.
         margin: surroundings in pixels that the network has to see around each pixel.
         tile: largest side of a core; 0 bounds what one pass reads to MAX_WINDOW_AREA.
+        largest_side: pixels that no side of a window may exceed, for networks compiled for such sizes; 0: none.
         origin: x, y of the first pixel, counted from the display window's first pixel.
 
     Cuts avoid wide unknown areas where they can, because a network that looks farther than its margin answers a little
     differently on the two sides. The plan depends on the arguments alone: not on the machine, its memory or other
     frames.
     """
-    planner = _Planner(trimap, multiple_of, margin, tile, origin)
+    planner = _Planner(trimap, multiple_of, margin, tile, largest_side, origin)
     everything = planner.unknown_in(planner.canvas)
     if everything is None:
         return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,6 +28,8 @@ __all__ = [
     "save_weights",
     "write_manifest",
 ]
+
+logger = logging.getLogger(__name__)
 
 MANIFEST_NAME = "manifest.json"
 MANIFEST_SCHEMA = 1
@@ -57,12 +60,15 @@ class Manifest:
     multiple_of: int
     margin: int
     files: Mapping[str, WeightsFile]
-    """By kind: ``safetensors``, ``onnx``."""
+    """By kind: ``safetensors``, ``onnx``; of exported artifacts also ``tensorrt``, ``tensorrt-rtx``, ``nuke``."""
     input_convention: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Recipe, seed, steps, samples, data with licences, device."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """Printed by ``gossamer evaluate``; the command stands beside each number."""
+    artifact: Mapping[str, Any] = field(default_factory=dict)
+    """Of exported files: target, precision, how it was checked, for which GPU it is (the schema is
+    ``export/gossamer_export/artifact.schema.json``). Empty for weights."""
     folder: Path = field(default=Path(), compare=False)
     """Where the manifest was read; not stored."""
 
@@ -120,11 +126,13 @@ def read_manifest(path: Path) -> Manifest:
         raise ModelError(f"{path} is not a complete weights manifest: {error}.") from error
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> Path:
-    """Write ``manifest`` into ``folder`` and return its path."""
+def write_manifest(manifest: Manifest, folder: Path, name: str = MANIFEST_NAME) -> Path:
+    """Write ``manifest`` as ``folder / name`` and return its path."""
     values = dataclasses.asdict(manifest)
     del values["folder"]
-    path = folder / MANIFEST_NAME
+    if not manifest.artifact:
+        del values["artifact"]
+    path = folder / name
     temporary = path.with_suffix(".json.tmp")
     temporary.write_text(json.dumps({"schema": MANIFEST_SCHEMA, **values}, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
@@ -137,27 +145,53 @@ def list_manifests() -> list[Manifest]:
 
 
 def find_manifest(name_or_path: str) -> Manifest:
-    """The manifest of shipped weights by name, or of a folder, manifest file or weights file by path.
+    """The manifest of shipped weights by name, or of a folder, manifest file, weights file or artifact by path.
+
+    An exported artifact has its own manifest beside it: ``NAME.onnx`` that of ``NAME.onnx.json``.
 
     Raises:
-        ModelError: nothing of that name or path; the message says what there is.
+        ModelError: nothing of that name or path, or a file that no manifest vouches for; the message says what there is.
     """
     shipped = SHIPPED / name_or_path / MANIFEST_NAME
     if name_or_path and Path(name_or_path).name == name_or_path and shipped.is_file():
         return read_manifest(shipped)
     path = Path(name_or_path)
     if path.is_dir():
-        return read_manifest(path / MANIFEST_NAME)
-    if path.name == MANIFEST_NAME or path.suffix in (".safetensors", ".onnx"):
-        manifest_path = path if path.name == MANIFEST_NAME else path.parent / MANIFEST_NAME
+        return _manifest_of_folder(path)
+    if path.suffix == ".json":
+        return _noticed(read_manifest(path))
+    own = path.with_name(f"{path.name}.json")
+    if own.is_file() or path.suffix in (".safetensors", ".onnx"):
+        manifest_path = own if own.is_file() else path.parent / MANIFEST_NAME
         manifest = read_manifest(manifest_path)
-        if path.name != MANIFEST_NAME and path.name not in {entry.path for entry in manifest.files.values()}:
+        if path.name not in {entry.path for entry in manifest.files.values()}:
             raise ModelError(f"{manifest_path} does not vouch for {path.name}; convert it with `gossamer convert`.")
-        return manifest
+        return _noticed(manifest)
     names = ", ".join(manifest.name for manifest in list_manifests()) or "none"
     raise ModelError(
         f"No weights named {name_or_path!r}. Shipped: {names}. For weights of your own give the path of their folder."
     )
+
+
+def _manifest_of_folder(folder: Path) -> Manifest:
+    """That of the weights in ``folder``, or of the one artifact that lies there."""
+    artifacts = sorted(path for path in folder.glob("*.json") if path.with_suffix("").is_file())
+    if (folder / MANIFEST_NAME).is_file() or not artifacts:
+        return read_manifest(folder / MANIFEST_NAME)
+    if len(artifacts) > 1:
+        names = ", ".join(path.stem for path in artifacts)
+        raise ModelError(f"{folder} holds several artifacts: {names}. Give the path of one of them.")
+    return _noticed(read_manifest(artifacts[0]))
+
+
+def _noticed(manifest: Manifest) -> Manifest:
+    """``manifest``; says aloud what its maker accepted knowingly."""
+    if manifest.artifact.get("forced"):
+        logger.warning(
+            "%s was exported with --force: it answers differently from its network by more than the limits allow.",
+            manifest.name,
+        )
+    return manifest
 
 
 def save_weights(

@@ -12,22 +12,17 @@ import onnx
 import pytest
 
 from gossamer.errors import MissingDependencyError, ModelError, SettingError
-from gossamer.inference import backends
-from gossamer.inference.backends import open_backend
+from gossamer.inference.backends import choose, open_backend
+from gossamer.inference.backends.base import failure
 from gossamer.inference.solver import create_solver
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256, find_manifest, write_manifest
 
 
 def test_auto_takes_onnxruntime_on_a_machine_without_cuda(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: False)
+    monkeypatch.setattr(choose, "_has_nvidia_driver", lambda: False)
     opened = open_backend(find_manifest(str(tiny_weights)))
     assert str(opened.effective["backend"]).startswith("onnxruntime")
     assert "torch" not in str(opened.effective)
-
-
-def test_tensorrt_says_that_this_version_cannot(tiny_weights: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot make or load them yet. Use --backend onnxruntime or torch"):
-        create_solver(str(tiny_weights), backend="tensorrt")
 
 
 def test_half_precision_on_the_cpu_is_refused(tiny_weights: Path) -> None:
@@ -35,8 +30,22 @@ def test_half_precision_on_the_cpu_is_refused(tiny_weights: Path) -> None:
         create_solver(str(tiny_weights), device="cpu", precision="fp16")
 
 
-def test_half_precision_with_onnxruntime_is_refused(tiny_weights: Path) -> None:
-    with pytest.raises(SettingError, match="does not go with --backend onnxruntime"):
+def test_wishes_that_exclude_each_other_say_what_goes(tiny_weights: Path) -> None:
+    with pytest.raises(
+        SettingError, match=r"--backend openvino does not go with --device cuda.*openvino on cpu \(fp32"
+    ):
+        create_solver(str(tiny_weights), backend="openvino", device="cuda")
+    with pytest.raises(SettingError, match=r"--backend onnxruntime does not go with .*--precision bf16"):
+        create_solver(str(tiny_weights), backend="onnxruntime", precision="bf16")
+
+
+def test_half_precision_with_onnxruntime_needs_a_file_of_that_precision(
+    tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(ModelError, match=r"hold no fp16 ONNX file. Export one .*--precision fp16"):
         create_solver(str(tiny_weights), backend="onnxruntime", precision="fp16")
 
 
@@ -140,7 +149,7 @@ def test_a_failing_run_names_the_tile(make_tiny_weights: Callable[..., Path]) ->
     "error", [MemoryError(), RuntimeError("Failed to allocate memory for requested buffer"), RuntimeError("bad_alloc")]
 )
 def test_lack_of_memory_says_to_make_the_tiles_smaller(error: Exception) -> None:
-    message = str(backends._failure("torch", error, (1, 3, 960, 1024)))
+    message = str(failure("torch", error, (1, 3, 960, 1024)))
     assert (
         message
         == "torch ran out of memory on a tile of 1024x960 pixels. Give --tile a smaller number, for instance 512."
@@ -191,7 +200,7 @@ def test_torch_runs_a_network_by_its_safetensors_file(untrained: Path) -> None:
 
 
 def test_auto_falls_back_to_torch_where_there_is_no_onnx_file(untrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: False)
+    monkeypatch.setattr(choose, "_has_nvidia_driver", lambda: False)
     manifest = find_manifest(str(untrained))
     opened = open_backend(manifest)
     assert str(opened.effective["backend"]).startswith("torch")
@@ -213,11 +222,13 @@ def test_torch_without_a_cuda_device_says_so(untrained: Path, monkeypatch: pytes
 
 
 def test_a_cuda_device_is_tried_before_the_cpu_and_onnxruntime_before_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_has_nvidia_driver", lambda: True)
-    assert backends._candidates("auto", "auto", "auto") == [
+    monkeypatch.setattr(choose, "_has_nvidia_driver", lambda: True)
+    assert choose._candidates("auto", "auto", "auto") == [
         ("onnxruntime", "cuda"),
         ("torch", "cuda"),
         ("onnxruntime", "cpu"),
+        ("openvino", "cpu"),
         ("torch", "cpu"),
     ]
-    assert backends._candidates("torch", "auto", "fp16") == [("torch", "cuda")]
+    assert choose._candidates("torch", "auto", "fp16") == [("torch", "cuda")]
+    assert choose._candidates("auto", "cpu", "bf16") == [("openvino", "cpu"), ("torch", "cpu")]

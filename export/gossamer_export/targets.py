@@ -1,0 +1,66 @@
+"""What can be exported to. A target is one function that builds a file and one that opens it for the comparison.
+
+A new target is a module with a ``TARGET`` and one line in ``_MODULES``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gossamer.errors import SettingError
+from gossamer.models.weights import Manifest
+from gossamer_export.settings import ExportSettings
+from gossamer_export.source import Source
+from gossamer_export.verify import Infer
+
+__all__ = ["Built", "Target", "find_target", "list_targets"]
+
+_MODULES: Mapping[str, str] = {
+    "onnx": "gossamer_export.onnx_target",
+    "tensorrt": "gossamer_export.tensorrt",
+    "tensorrt-rtx": "gossamer_export.tensorrt_rtx",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A file that was just built and that nobody has vouched for yet."""
+
+    path: Path
+    key: Mapping[str, Any] = field(default_factory=dict)
+    """What it is tied to (:attr:`gossamer_export.artifact.Artifact.key`)."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Target:
+    """How to export to one engine."""
+
+    name: str
+    build: Callable[[Source, ExportSettings, Path, Path | None], Built]
+    """Writes the file into a folder: ``build(source, settings, folder, onnx)``; ``onnx`` is the certified ONNX file
+    that it is compiled from if ``from_onnx``."""
+    open: Callable[[Manifest], Infer | None]
+    """Opens the finished file by its manifest, hash check included; None where this machine cannot run it."""
+    from_onnx: bool = False
+
+
+def list_targets() -> list[str]:
+    """Names of all targets."""
+    return list(_MODULES)
+
+
+def find_target(name: str) -> Target:
+    """The target ``name``.
+
+    Raises:
+        SettingError: there is none of that name; the message lists those there are.
+    """
+    if name not in _MODULES:
+        raise SettingError(f"There is no target {name!r}; there are {', '.join(_MODULES)}.")
+    target: Target = importlib.import_module(_MODULES[name]).TARGET
+    return target

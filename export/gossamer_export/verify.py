@@ -1,0 +1,267 @@
+"""Both sides on the golden inputs: the network in torch and float32, the artifact as users load it. Over the limits: no.
+
+An artifact is opened by its manifest with ``gossamer.inference.backends``, hash check included, so what is certified is
+what ``gossamer matte`` will run.
+
+Some pixels are decided by less than float32 can tell apart: where two colour pairs explain a pixel equally well, or a
+colour model is fitted to a flat area, torch itself gives another alpha when the plate moves by a millionth. There no
+other program can agree to 1e-4. Such an error is set aside from the limit ``max`` only if the network's own movement
+explains it; it stays in every other number, and the manifest counts the pixels
+(``core/decisions/0030-artifacts.md``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from gossamer.errors import GossamerError, ModelError
+from gossamer.evaluation.machine import cores
+from gossamer.image.image import FloatArray, Window
+from gossamer.image.trimap import KNOWN_TOLERANCE
+from gossamer.inference.merging import read_window
+from gossamer.metrics.sad import sad
+from gossamer_export.golden import GoldenCase, any_size_cases, golden_cases
+from gossamer_export.self_contained import padding_before
+
+__all__ = ["LIMITS", "Infer", "Limits", "Results", "compare", "over_limits", "reference", "time_artifact"]
+
+Infer = Callable[[FloatArray, FloatArray | None], FloatArray]
+"""Plate N 3 H W and trimap N 1 H W (None for trimap-free networks) to alpha N 1 H W."""
+STIR = 1e-6
+"""How far the plate is moved to see what the network itself makes of rounding: a 4000th of a step of 8 bits."""
+STIRRINGS = 4
+NEIGHBOURHOOD = 15
+"""Side of the window in which the largest movement counts: what is unstable spreads through filters."""
+EXPLAINED = 4.0
+"""An error up to this many times the network's own movement is explained by it."""
+TIMED_SIZE = 512
+"""Side of the picture that :func:`time_artifact` solves."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an artifact's alpha may differ from the network's, in the unknown region of all golden inputs together."""
+
+    max: float | None = None
+    """Of ``Results.max_stable``."""
+    mean: float | None = None
+    p999: float | None = None
+    """99.9th percentile."""
+
+    def stated(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+LIMITS: Mapping[str, Limits] = {"fp32": Limits(max=1e-4, mean=1e-4, p999=1e-2), "fp16": Limits(mean=1e-3, p999=1e-2)}
+"""By precision."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured. Errors are |alpha of the artifact - alpha of the network| in the unknown region."""
+
+    max: float
+    mean: float
+    p999: float
+    """99.9th percentile."""
+    max_stable: float
+    """The largest without what the network's own instability explains."""
+    unstable_pixels: int
+    """Pixels whose error was set aside for that."""
+    worst_input: str
+    """The golden input with the largest of those errors that count."""
+    inputs: int
+    unknown_pixels: int
+    sad_network: float
+    """Mean SAD of the network over the truth set, in the unknown region, divided by 1000 as usual."""
+    sad_artifact: float
+    sad_difference: float
+    """Largest difference of the two on one picture."""
+
+
+def reference(network: nn.Module, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+    """Alpha N 1 H W of the network itself, float32."""
+    inputs = [torch.from_numpy(np.ascontiguousarray(value)) for value in (plate, trimap) if value is not None]
+    with torch.inference_mode():
+        alpha = network.eval().forward_matte(*inputs)  # type: ignore[operator]
+    return np.asarray(alpha.numpy(), np.float32)
+
+
+def reference_any_size(
+    network: nn.Module, plate: FloatArray, trimap: FloatArray | None, *, multiple_of: int
+) -> FloatArray:
+    """The same for pictures of any size, with the product's own reading of trimaps and its padding by reflection."""
+    height, width = plate.shape[2:]
+    before = padding_before(multiple_of)
+    # Up to the next whole step behind the border, which is `before` on this side as well for pictures of whole steps.
+    tall, wide = (before + _whole_steps(size, multiple_of) for size in (height, width))
+    window = Window(-before, -before, wide, tall)
+    clean = np.clip(np.where(np.isnan(plate), 0, plate), 0, 1).astype(np.float32)
+    levels = None if trimap is None else read_trimap(trimap)
+    answers = []
+    for index in range(len(plate)):
+        padded = [_padded(value[index], window) for value in (clean, levels) if value is not None]
+        alpha = reference(network, padded[0], padded[1] if levels is not None else None)
+        answers.append(alpha[..., before : before + height, before : before + width])
+    result = np.concatenate(answers).clip(0, 1)
+    if levels is None:
+        return result
+    return np.where(levels == 0.5, result, levels)
+
+
+def read_trimap(trimap: FloatArray) -> FloatArray:
+    """Values as the product reads them (gossamer.image.trimap): 0, 0.5, 1; NaN is unknown."""
+    with np.errstate(invalid="ignore"):
+        return np.where(
+            trimap <= KNOWN_TOLERANCE, 0.0, np.where(trimap >= 1 - np.float32(KNOWN_TOLERANCE), 1.0, 0.5)
+        ).astype(np.float32)
+
+
+def _whole_steps(size: int, multiple_of: int) -> int:
+    from gossamer.inference.tiling import BORDER
+
+    return -(-(size + BORDER) // multiple_of) * multiple_of
+
+
+def _padded(planes: FloatArray, window: Window) -> FloatArray:
+    picture = read_window(planes.transpose(1, 2, 0), window)
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+
+
+def compare(
+    infer: Infer,
+    network: nn.Module,
+    *,
+    multiple_of: int,
+    needs_trimap: bool,
+    any_size: bool = False,
+    limits: Limits = LIMITS["fp32"],
+) -> Results:
+    """Run both sides on every golden input.
+
+    Args:
+        infer: the artifact.
+        network: the same in torch.
+        multiple_of: of the network.
+        needs_trimap: whether the network is shown a trimap.
+        any_size: the artifact is self-contained: it is shown odd sizes too and has to pad as the product does.
+        limits: an input whose largest error is within ``limits.max`` needs no look at the network's own instability.
+
+    Raises:
+        ModelError: the artifact fails on an input, or gives another shape, or values that are not numbers.
+    """
+    cases: Sequence[GoldenCase] = [*golden_cases(multiple_of), *(any_size_cases() if any_size else ())]
+
+    def expect(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        if any_size:
+            return reference_any_size(network, plate, trimap, multiple_of=multiple_of)
+        return reference(network, plate, trimap)
+
+    errors: dict[str, FloatArray] = {}
+    counted: dict[str, float] = {}
+    sads: list[tuple[float, float]] = []
+    unstable_pixels = 0
+    for case in cases:
+        trimap = case.trimap if needs_trimap else None
+        found, expected = _answer(infer, case, trimap), expect(case.plate, trimap)
+        _check(found, expected, case)
+        unknown = read_trimap(case.trimap) == 0.5
+        error = np.abs(found - expected)
+        errors[case.label] = error[unknown]
+        if limits.max is not None and float(errors[case.label].max()) > limits.max:
+            explained = error <= EXPLAINED * _movement(expect, case, trimap, expected)
+            unstable_pixels += int(np.count_nonzero(unknown & explained & (error > limits.max)))
+            error = np.where(explained, np.minimum(error, np.float32(limits.max)), error)
+        counted[case.label] = float(error[unknown].max())
+        if case.truth is not None:
+            sads.append((_sad(expected, case), _sad(found, case)))
+    every = np.concatenate(list(errors.values())).astype(np.float64)
+    by_network, by_artifact = np.array(sads).T
+    return Results(
+        max=float(every.max()),
+        mean=float(every.mean()),
+        p999=float(np.quantile(every, 0.999)),
+        max_stable=max(counted.values()),
+        unstable_pixels=unstable_pixels,
+        worst_input=max(counted, key=lambda label: counted[label]),
+        inputs=len(cases),
+        unknown_pixels=int(every.size),
+        sad_network=float(by_network.mean()),
+        sad_artifact=float(by_artifact.mean()),
+        sad_difference=float(np.abs(by_network - by_artifact).max()),
+    )
+
+
+def _answer(infer: Infer, case: GoldenCase, trimap: FloatArray | None) -> FloatArray:
+    try:
+        return infer(case.plate, trimap)
+    except GossamerError as error:
+        raise ModelError(f"The artifact cannot be run on the golden input {case.label}: {error}") from error
+
+
+def _check(found: FloatArray, expected: FloatArray, case: GoldenCase) -> None:
+    if found.shape != expected.shape:
+        raise ModelError(
+            f"The artifact answers {found.shape} where the network answers {expected.shape}, on {case.label}."
+        )
+    if not np.isfinite(found).all():
+        raise ModelError(f"The artifact gives values that are not numbers on the golden input {case.label}.")
+
+
+def _movement(expect: Infer, case: GoldenCase, trimap: FloatArray | None, expected: FloatArray) -> FloatArray:
+    """How far the network's own alpha moves around each pixel when the plate is moved by STIR: N 1 H W."""
+    random = np.random.default_rng(0)
+    moved = np.zeros_like(expected)
+    for _ in range(STIRRINGS):
+        stir = random.choice(np.array([-STIR, STIR], np.float32), case.plate.shape)
+        moved = np.maximum(moved, np.abs(expect((case.plate + stir).clip(0, 1), trimap) - expected))
+    window = np.ones((NEIGHBOURHOOD, NEIGHBOURHOOD), np.uint8)
+    return np.stack([cv2.dilate(plane[0], window)[None] for plane in moved])
+
+
+def _sad(alpha: FloatArray, case: GoldenCase) -> float:
+    assert case.truth is not None
+    return sad(alpha[0, 0], case.truth[0, 0], case.trimap[0, 0])
+
+
+def over_limits(results: Results, limits: Limits) -> list[str]:
+    """Each limit that is exceeded, in words; empty if the artifact may be used."""
+    measured = {
+        "max": ("largest", results.max_stable),
+        "mean": ("mean", results.mean),
+        "p999": ("99.9th percentile of the", results.p999),
+    }
+    return [
+        f"{measured[name][0]} error {measured[name][1]:.2e}, allowed {limit:.0e}"
+        for name, limit in limits.stated().items()
+        if not measured[name][1] <= limit  # a NaN is over every limit
+    ]
+
+
+def time_artifact(infer: Infer, *, needs_trimap: bool) -> dict[str, Any]:
+    """Median milliseconds of three passes over a picture of 512 x 512 after one to warm up, and the machine's kind."""
+    random = np.random.default_rng(0)
+    plate = random.random((1, 3, TIMED_SIZE, TIMED_SIZE), np.float32)
+    trimap = np.full((1, 1, TIMED_SIZE, TIMED_SIZE), 0.5, np.float32) if needs_trimap else None
+    spent = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        infer(plate, trimap)
+        spent.append((time.perf_counter() - begun) * 1000)
+    return {
+        "size": f"{TIMED_SIZE}x{TIMED_SIZE}",
+        "milliseconds": round(statistics.median(spent[1:]), 1),
+        "machine": f"{platform.system()} {platform.machine()}, {cores()} cores",
+    }

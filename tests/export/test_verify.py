@@ -1,0 +1,125 @@
+"""Both sides on the golden inputs: what is measured, what is set aside, what is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gossamer.errors import ModelError
+from gossamer.image.image import FloatArray
+from gossamer_export.golden import golden_cases
+from gossamer_export.verify import LIMITS, Limits, Results, compare, over_limits, reference, time_artifact
+
+
+def measure(infer: object, network: nn.Module, limits: Limits = LIMITS["fp32"]) -> Results:
+    return compare(infer, network, multiple_of=32, needs_trimap=True, limits=limits)  # type: ignore[arg-type]
+
+
+def test_the_network_itself_is_without_error(tiny: nn.Module) -> None:
+    results = measure(lambda plate, trimap: reference(tiny, plate, trimap), tiny)
+    assert (results.max, results.mean, results.p999, results.max_stable, results.sad_difference) == (0, 0, 0, 0, 0)
+    assert results.sad_network == results.sad_artifact > 0
+    assert results.inputs == 20
+    assert results.unknown_pixels > 100_000
+
+
+def test_an_error_is_measured_in_the_unknown_region_and_its_input_named(tiny: nn.Module) -> None:
+    case = next(case for case in golden_cases(32) if case.name == "curls")
+    place = tuple(np.argwhere(case.trimap == 0.5)[100])
+
+    def infer(plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        alpha = reference(tiny, plate, trimap)
+        alpha[trimap != 0.5] = 0.3  # known pixels do not count
+        if plate.shape == case.plate.shape and (plate == case.plate).all():
+            alpha[place] += 0.25
+        return alpha
+
+    results = measure(infer, tiny)
+    assert results.max == results.max_stable == pytest.approx(0.25, abs=1e-6)
+    assert results.worst_input == "'curls' (192x192)"
+    assert results.mean < 1e-4
+    assert results.sad_difference > 0
+
+
+class Unstable(nn.Module):
+    """Decides by less than float32 can tell: which of two answers, where the plate is flat grey."""
+
+    def forward_matte(self, plate: Tensor, trimap: Tensor) -> Tensor:
+        nearer = (plate[:, :1] > 0.5).float()
+        alpha = torch.where((plate[:, :1] - 0.5).abs() < 1e-4, 0.4 + 0.01 * nearer, plate[:, :1])
+        return torch.where(trimap > 0.75, 1.0, torch.where(trimap < 0.25, 0.0, alpha))
+
+
+def test_what_the_network_itself_does_not_determine_is_set_aside_and_counted() -> None:
+    network = Unstable()
+
+    def infer(plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        return reference(network, plate + np.float32(2e-7), trimap)
+
+    results = measure(infer, network)
+    assert results.max == pytest.approx(0.01, abs=1e-5)
+    assert results.max_stable <= 1e-4
+    assert results.unstable_pixels > 1000
+
+
+def test_an_error_larger_than_the_networks_own_movement_counts() -> None:
+    network = Unstable()
+
+    def infer(plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        return np.where(trimap == 0.5, reference(network, plate, trimap) + np.float32(0.05), trimap)
+
+    assert measure(infer, network).max_stable == pytest.approx(0.05, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda plate, trimap: trimap[:, :, :-1], r"answers \(1, 1, 127, 224\) where the network answers \(1, 1, 128"),
+        (lambda plate, trimap: trimap * np.float32("nan"), r"not numbers on the golden input 'gradient' \(224x128\)"),
+    ],
+)
+def test_an_answer_that_is_none_is_refused(tiny: nn.Module, answer: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        measure(answer, tiny)
+
+
+def test_an_input_that_cannot_be_run_is_named(tiny: nn.Module) -> None:
+    def infer(plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        if len(plate) == 2:
+            raise ModelError("no batches")
+        return reference(tiny, plate, trimap)
+
+    with pytest.raises(ModelError, match=r"golden input 'gradients' \(64x96, batch of 2\): no batches"):
+        measure(infer, tiny)
+
+
+def test_each_limit_that_is_exceeded_is_told() -> None:
+    results = Results(0.5, 2e-3, 0.02, 3e-4, 7, "'x'", 1, 1, 0, 0, 0)
+    assert over_limits(results, LIMITS["fp16"]) == [
+        "mean error 2.00e-03, allowed 1e-03",
+        "99.9th percentile of the error 2.00e-02, allowed 1e-02",
+    ]
+    assert over_limits(results, Limits(max=1e-4)) == ["largest error 3.00e-04, allowed 1e-04"]
+    assert over_limits(results, Limits(max=1e-3)) == []
+    assert over_limits(dataclasses.replace(results, mean=float("nan")), Limits(mean=1)) != []
+
+
+def test_the_limits_are_the_products() -> None:
+    assert LIMITS["fp32"].max == 1e-4
+    assert LIMITS["fp16"] == Limits(mean=1e-3, p999=1e-2)
+
+
+def test_time_is_that_of_a_stated_size_and_machine() -> None:
+    shapes = []
+
+    def infer(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        shapes.append((plate.shape, trimap))
+        return plate[:, :1]
+
+    timing = time_artifact(infer, needs_trimap=False)
+    assert timing["size"] == "512x512"
+    assert timing["milliseconds"] >= 0
+    assert "cores" in timing["machine"]
+    assert shapes == [((1, 3, 512, 512), None)] * 4
