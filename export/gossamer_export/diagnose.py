@@ -177,10 +177,7 @@ def _layers(
         return layer.register_forward_pre_hook(enter), layer.register_forward_hook(leave)
 
     handles = [
-        handle
-        for name, layer in network.named_modules()
-        if not list(layer.children())
-        for handle in watch(name, layer)
+        handle for name, layer in network.named_modules() if not list(layer.children()) for handle in watch(name, layer)
     ]
     try:
         with torch.no_grad():

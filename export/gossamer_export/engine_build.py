@@ -75,8 +75,7 @@ def set_profiles(builder: Any, config: Any, network: Any, profiles: Sequence[Pro
             tensor = network.get_input(index)
             channels = tensor.shape[1]
             least, best, most = (
-                (BATCH, channels, height, width)
-                for width, height in (wanted.smallest, wanted.best, wanted.largest)
+                (BATCH, channels, height, width) for width, height in (wanted.smallest, wanted.best, wanted.largest)
             )
             profile.set_shape(tensor.name, least, best, most)
         if config.add_optimization_profile(profile) < 0:

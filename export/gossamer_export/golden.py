@@ -109,7 +109,7 @@ def _computed() -> list[GoldenCase]:
     random = np.random.default_rng(_SEED)
 
     def gradient(batch: int, height: int, width: int) -> FloatArray:
-        y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+        y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
         smooth = np.stack([x, y, np.abs(x - y)])[None] + random.uniform(-0.1, 0.1, (batch, 3, height, width))
         return np.asarray(smooth.clip(0, 1), np.float32)
 

@@ -52,7 +52,9 @@ class Profile:
         try:
             return Profile(least, (best[0], best[1]), most)
         except SettingError as error:
-            raise SettingError(f"The size range {self.text} holds no size whose sides are multiples of {multiple_of}.") from error
+            raise SettingError(
+                f"The size range {self.text} holds no size whose sides are multiples of {multiple_of}."
+            ) from error
 
 
 def profile_of_range(text: str) -> Profile:
@@ -65,7 +67,9 @@ def profile_of_range(text: str) -> Profile:
     for part in text.split(":"):
         found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", part.strip())
         if found is None:
-            raise SettingError(f"--size-range {text!r}: give MIN:MAX or MIN:BEST:MAX, each WIDTHxHEIGHT (64x64:1920x1088).")
+            raise SettingError(
+                f"--size-range {text!r}: give MIN:MAX or MIN:BEST:MAX, each WIDTHxHEIGHT (64x64:1920x1088)."
+            )
         sizes.append((int(found[1]), int(found[2])))
     if not 2 <= len(sizes) <= 3:
         raise SettingError(f"--size-range {text!r} holds {len(sizes)} sizes; give MIN:MAX or MIN:BEST:MAX.")
@@ -116,7 +120,10 @@ class EngineSettings:
 
     def all_profiles(self, *, multiple_of: int, margin: int) -> tuple[Profile, ...]:
         """Every profile that was asked for, in whole steps; at least one."""
-        asked = [*self.profiles, *(profile_of_tile(tile, multiple_of=multiple_of, margin=margin) for tile in self.tiles)]
+        asked = [
+            *self.profiles,
+            *(profile_of_tile(tile, multiple_of=multiple_of, margin=margin) for tile in self.tiles),
+        ]
         if not asked:
             asked = [Profile((64, 64), (1024, 1024), (1536, 1536))]
         return tuple(profile.in_steps(multiple_of) for profile in asked)

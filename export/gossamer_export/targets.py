@@ -23,6 +23,7 @@ _MODULES: Mapping[str, str] = {
     "onnx": "gossamer_export.onnx_target",
     "tensorrt": "gossamer_export.tensorrt",
     "tensorrt-rtx": "gossamer_export.tensorrt_rtx",
+    "nuke": "gossamer_export.nuke_target",
 }
 
 
@@ -34,6 +35,10 @@ class Built:
     key: Mapping[str, Any] = field(default_factory=dict)
     """What it is tied to (:attr:`gossamer_export.artifact.Artifact.key`)."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    companions: Mapping[str, Path] = field(default_factory=dict)
+    """Files that go with it, by kind; the manifest vouches for them too."""
+    ports: tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]] | None = None
+    """Inputs and outputs where they are not those of ``describe_ports``."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Target:
     open: Callable[[Manifest], Infer | None]
     """Opens the finished file by its manifest, hash check included; None where this machine cannot run it."""
     from_onnx: bool = False
+    any_size: bool = False
+    """Its files are always self-contained (``ExportSettings.self_contained``)."""
 
 
 def list_targets() -> list[str]:

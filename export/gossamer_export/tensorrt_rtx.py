@@ -66,7 +66,9 @@ def build_rtx(source: Source, settings: ExportSettings, folder: Path, onnx: Path
             "named by --gpu, with the version of the library that built it."
         )
     if engine.refit and shutil.which("nvidia-smi") is None:
-        raise SettingError("TensorRT-RTX needs an NVIDIA GPU to build an engine that can be refitted; leave --refit out.")
+        raise SettingError(
+            "TensorRT-RTX needs an NVIDIA GPU to build an engine that can be refitted; leave --refit out."
+        )
     manifest = source.manifest
     profiles = engine.all_profiles(multiple_of=manifest.multiple_of, margin=manifest.margin)
 

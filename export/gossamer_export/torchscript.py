@@ -22,9 +22,11 @@ from torch import Tensor, nn
 from gossamer.errors import ModelError
 from gossamer.image.color import ROLL_OFF_START
 from gossamer.image.trimap import KNOWN_TOLERANCE
+from gossamer.inference.tiling import BORDER
 from gossamer.models.registry import ModelEntry
+from gossamer_export.self_contained import padding_before
 
-__all__ = ["InferenceNode", "operators", "trace_polymorphic", "write_torchscript"]
+__all__ = ["InferenceNode", "default_tile", "operators", "trace_polymorphic", "write_torchscript"]
 
 DEFAULT_TILE = 1024
 """Side of the tiles in pixels: bounds the memory of a 4K frame, since Nuke itself hands over the whole picture."""
@@ -107,7 +109,9 @@ def _free_the_graph(traced: torch.jit.ScriptModule) -> None:
     left = [
         str(tuple(constant.shape))
         for node in graph.nodes()
-        if node.kind() == "prim::Constant" and isinstance(constant := node.output().toIValue(), Tensor) and constant.ndim
+        if node.kind() == "prim::Constant"
+        and isinstance(constant := node.output().toIValue(), Tensor)
+        and constant.ndim
     ]
     if left:
         raise ModelError(
@@ -191,6 +195,8 @@ class InferenceNode(nn.Module):
         self.float_plate = float_plate
         self.multiple_of = multiple_of
         self.margin = -(-max(margin, SEAM_MARGIN) // multiple_of) * multiple_of
+        # The network's own zero padding stays away from the picture, as in gossamer.inference.tiling.
+        self.border, self.before = BORDER, padding_before(multiple_of)
         self.roll_off_start = float(ROLL_OFF_START)
         self.tolerance = float(KNOWN_TOLERANCE)
         # Its type is that of the weights, whatever the host has made of them.
@@ -209,9 +215,11 @@ class InferenceNode(nn.Module):
         height, width = x.size(2), x.size(3)
         step = self.multiple_of
         if self.tile <= 0 or (height <= self.tile and width <= self.tile):
-            rows = self.reflect(0, (height + step - 1) // step * step, height, x)
-            columns = self.reflect(0, (width + step - 1) // step * step, width, x)
-            alpha = self.solve(plate, trimap, rows, columns)[:, :, :height, :width]
+            before = self.before
+            rows = self.reflect(-before, (height + self.border + step - 1) // step * step, height, x)
+            columns = self.reflect(-before, (width + self.border + step - 1) // step * step, width, x)
+            alpha = self.solve(plate, trimap, rows, columns)
+            alpha = alpha[:, :, before : before + height, before : before + width]
         else:
             alpha = self.solve_tiles(plate, trimap)
         if self.needs_trimap:
@@ -276,9 +284,12 @@ class InferenceNode(nn.Module):
         return torch.clamp(plate, 0.0, 1.0)
 
 
-def write_torchscript(
-    network: nn.Module, path: Path, entry: ModelEntry, *, half: bool = False
-) -> None:
+def default_tile(entry: ModelEntry) -> int:
+    """Side of the tiles that a file starts with; 0 (one pass) for networks that have to see whole subjects."""
+    return DEFAULT_TILE if entry.needs_trimap else 0
+
+
+def write_torchscript(network: nn.Module, path: Path, entry: ModelEntry, *, half: bool = False) -> None:
     """Write ``network`` as a TorchScript file for Nuke's CatFileCreator, with weights in float32 or in half.
 
     Args:
@@ -298,7 +309,7 @@ def write_torchscript(
         float_plate=entry.family == "gossamer",
         multiple_of=entry.multiple_of,
         margin=entry.margin,
-        tile=DEFAULT_TILE if entry.needs_trimap else 0,  # without a trimap whole subjects have to be seen
+        tile=default_tile(entry),
     ).eval()
     temporary = path.with_name(f".{path.name}.tmp")
     try:

@@ -73,9 +73,7 @@ def make_weights(registered: None, tmp_path: Path) -> Callable[..., Path]:
             extra["onnx"] = folder / "mine.onnx"
             write_onnx(graph_of, extra["onnx"], multiple_of=32)
         entry = registry.model_entry(name)
-        manifest = Manifest(
-            "mine", name, "test", "CC0-1.0", 1, entry.needs_trimap, 32, 2, {}, training={"seed": 5}
-        )
+        manifest = Manifest("mine", name, "test", "CC0-1.0", 1, entry.needs_trimap, 32, 2, {}, training={"seed": 5})
         save_weights(network, folder, manifest, extra_files=extra)
         return folder
 

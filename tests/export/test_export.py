@@ -122,7 +122,9 @@ def test_force_keeps_it_and_every_use_is_warned(
     with caplog.at_level(logging.WARNING):
         find_manifest(str(tmp_path / "out" / "mine-fp16.onnx"))
     assert "answers differently from its network by more than the limits allow" in caplog.text
-    with pytest.raises(ModelError, match=r"mine-fp16\.onnx answers differently from mine: mean error .* Export it again"):
+    with pytest.raises(
+        ModelError, match=r"mine-fp16\.onnx answers differently from mine: mean error .* Export it again"
+    ):
         verify_artifact(tmp_path / "out" / "mine-fp16.onnx", model=str(tmp_path / "weights"))
 
 
