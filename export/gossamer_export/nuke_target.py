@@ -1,4 +1,4 @@
-"""The target ``nuke``: TorchScript for the Inference node, the script that makes a .cat of it, and a gizmo around it."""
+"""The target ``nuke``: TorchScript for the Inference node, the script that makes a .cat of it, and a gizmo."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def trace_polymorphic(network: nn.Module, *, multiple_of: int, needs_trimap: boo
 
 def _free_the_graph(traced: torch.jit.ScriptModule) -> None:
     """Replace devices and half types that the trace has written down by the plate's device and the weights' type."""
-    graph = traced.graph
+    graph: Any = traced.graph  # torch's stubs of its graphs are incomplete
     torch._C._jit_pass_inline(graph)
     _self, plate, _trimap, like = graph.inputs()
     first = next(iter(graph.nodes()))
@@ -115,12 +115,12 @@ def _free_the_graph(traced: torch.jit.ScriptModule) -> None:
     ]
     if left:
         raise ModelError(
-            f"The trace holds tensors of shape {', '.join(left)} as constants; they would stay on the CPU when the host "
-            "moves the network to a GPU. Write them as numbers, or make them buffers of the network."
+            f"The trace holds tensors of shape {', '.join(left)} as constants; they would stay on the CPU when the "
+            "host moves the network to a GPU. Write them as numbers, or make them buffers of the network."
         )
 
 
-def _is_type_argument(node: torch._C.Node, position: int) -> bool:
+def _is_type_argument(node: Any, position: int) -> bool:
     """Whether an operator's argument says in which type it answers."""
     schema = node.schema()
     if schema == "(no schema)":
@@ -129,7 +129,7 @@ def _is_type_argument(node: torch._C.Node, position: int) -> bool:
     return position < len(arguments) and arguments[position].name == "dtype"
 
 
-def _replace_new_operators(graph: torch._C.Graph) -> None:
+def _replace_new_operators(graph: Any) -> None:
     """``aten::pad`` came late to torch; the operators that it stands for have always been there."""
     for node in list(graph.nodes()):
         if node.kind() != "aten::pad":
@@ -148,7 +148,7 @@ def _replace_new_operators(graph: torch._C.Graph) -> None:
         node.output().replaceAllUsesWith(new.output())
 
 
-def _part_fusions(graph: torch._C.Graph) -> None:
+def _part_fusions(graph: Any) -> None:
     """Put a ``detach`` behind every operator: it costs about nothing, and no fuser goes through it.
 
     From the second frame on, torch's fuser compiles chains of elementwise operators into kernels. The prior's thousands
@@ -257,7 +257,7 @@ class InferenceNode(nn.Module):
         seen = plate.index_select(2, rows).index_select(3, columns)
         guide = trimap.index_select(2, rows).index_select(3, columns)
         if not self.float_plate:
-            seen, guide = seen.to(self.like.dtype), guide.to(self.like.dtype)
+            seen, guide = seen.to(self.like.dtype), guide.to(self.like.dtype)  # type: ignore[arg-type]
         alpha = self.matte(seen, guide, self.like)
         return torch.clamp(torch.nan_to_num(alpha.float()), 0.0, 1.0)
 
@@ -318,7 +318,7 @@ def write_torchscript(network: nn.Module, path: Path, entry: ModelEntry, *, half
             scripted = torch.jit.script(node)
             if half:
                 scripted.half()
-            scripted.save(str(temporary))
+            scripted.save(str(temporary))  # type: ignore[no-untyped-call]
         temporary.replace(path)
     except RuntimeError as error:
         raise ModelError(f"The network cannot be written as TorchScript: {error}") from error
@@ -330,7 +330,7 @@ def operators(path: Path) -> list[str]:
     """Schemas of every operator in the file, sorted: what the torch that loads it has to have."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = torch.jit.load(str(path), map_location="cpu")
+        module = torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
     found: set[str] = set()
     for name in ("forward", "solve", "solve_tiles", "reflect", "to_display"):
         graph = module.matte.graph if name == "forward" else getattr(module, name).graph

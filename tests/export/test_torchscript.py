@@ -1,4 +1,4 @@
-"""The file for Nuke answers as the network does, at any size, in both precisions, and holds nothing that ties it down."""
+"""The file for Nuke answers as the network does, at any size, in both precisions, on any device."""
 
 from pathlib import Path
 from typing import Any

@@ -10,8 +10,11 @@ Files in half precision run in float32 here: old torch has no half precision on 
 Prints one line; ends with 1 when alpha is farther than 1e-4 (half: 1e-2) from the recorded one.
 """
 
+from __future__ import annotations
+
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +22,9 @@ import torch
 LIMITS = {torch.float32: 1e-4, torch.float16: 1e-2}
 
 
-def main(file, answers):
+def main(file: str, answers: str) -> int:
     recorded = np.load(answers)
-    module = torch.jit.load(file, map_location="cpu")
+    module: Any = torch.jit.load(file, map_location="cpu")  # type: ignore[no-untyped-call]
     kind = module.like.dtype
     module.float()
     module.scene_linear = 0
@@ -30,15 +33,14 @@ def main(file, answers):
         for _ in range(3):
             begun = time.time()
             alpha = module(torch.from_numpy(recorded["input"])).numpy()
-            spent.append("{:.1f}".format(time.time() - begun))
+            spent.append(f"{time.time() - begun:.1f}")
         module.tile = 64
         tiled = module(torch.from_numpy(recorded["input"]))
     distance = float(np.abs(alpha - recorded["alpha"]).max())
     assert tuple(tiled.shape) == alpha.shape
-    print(
-        "torch {}: {} loads; largest distance {:.1e}; frames 1 to 3 took {} s".format(
-            torch.__version__, file, distance, ", ".join(spent)
-        )
+    frames = ", ".join(spent)
+    sys.stdout.write(
+        f"torch {torch.__version__}: {file} loads; largest distance {distance:.1e}; frames 1 to 3 took {frames} s\n"
     )
     return 0 if distance <= LIMITS[kind] else 1
 
