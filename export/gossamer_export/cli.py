@@ -42,7 +42,9 @@ def export(
         typer.Argument(help="Name or path of weights. With --verify: of those that the artifact was made of."),
     ] = "",
     *,
-    to: Annotated[str, typer.Option("--to", help="onnx, tensorrt or tensorrt-rtx.", rich_help_panel=WHAT)] = "onnx",
+    to: Annotated[
+        str, typer.Option("--to", help="onnx, tensorrt, tensorrt-rtx or nuke.", rich_help_panel=WHAT)
+    ] = "onnx",
     precision: Annotated[
         Literal["fp32", "fp16"],
         typer.Option(help="Of the learned layers; inputs and output are float32 either way.", rich_help_panel=WHAT),

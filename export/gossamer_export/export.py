@@ -43,6 +43,8 @@ def export(settings: ExportSettings, output: Path, *, limits: Limits | None = No
         DataError: ``output`` cannot be written.
     """
     target = find_target(settings.target)
+    if target.any_size:
+        settings = dataclasses.replace(settings, self_contained=True)
     source = open_source(settings.model, random_seed=settings.random_seed)
     limits = limits or LIMITS[settings.precision]
     output = output.resolve()
@@ -75,7 +77,7 @@ def _make(
     say(f"Building {target.name} {settings.precision} of {source.manifest.name} ...")
     onnx = earlier.file("onnx") if earlier is not None else None
     built = target.build(source, settings, work, onnx)
-    files = {target.name: built.path}
+    files = {target.name: built.path, **built.companions}
     graph = built.path if target.name == "onnx" else onnx
     if graph is not None:
         files["onnx"] = graph
@@ -125,7 +127,7 @@ def _draft(
     target: Target, source: Source, settings: ExportSettings, limits: Limits, built: Built, earlier: Manifest | None
 ) -> Artifact:
     manifest = source.manifest
-    inputs, outputs = describe_ports(
+    inputs, outputs = built.ports or describe_ports(
         needs_trimap=manifest.needs_trimap, multiple_of=manifest.multiple_of, self_contained=settings.self_contained
     )
     built_from = {}
@@ -172,9 +174,9 @@ def _manifest_name(manifest: Manifest) -> str:
 
 
 def _move(manifest: Manifest, output: Path) -> None:
-    """The file first, its manifest last: what is cut off in between is refused by its hash."""
-    name = manifest.files[artifact_of(manifest).target].path
-    for part in (name, f"{name}.json"):
+    """The files first, their manifest last: what is cut off in between is refused by its hash."""
+    names = dict.fromkeys(entry.path for entry in manifest.files.values() if (manifest.folder / entry.path).exists())
+    for part in (*names, _manifest_name(manifest)):
         (manifest.folder / part).replace(output / part)
 
 

@@ -23,6 +23,7 @@ _MODULES: Mapping[str, str] = {
     "onnx": "gossamer_export.onnx_target",
     "tensorrt": "gossamer_export.tensorrt",
     "tensorrt-rtx": "gossamer_export.tensorrt_rtx",
+    "nuke": "gossamer_export.nuke_target",
 }
 
 
@@ -34,6 +35,10 @@ class Built:
     key: Mapping[str, Any] = field(default_factory=dict)
     """What it is tied to (:attr:`gossamer_export.artifact.Artifact.key`)."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    companions: Mapping[str, Path] = field(default_factory=dict)
+    """Files that go with it, by kind; the manifest vouches for them too."""
+    ports: tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]] | None = None
+    """Inputs and outputs where they are not those of ``describe_ports``."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Target:
     from_onnx: bool = False
     discard: Callable[[Manifest], None] = lambda _manifest: None
     """Called after a refusal: takes back what ``open`` has put outside of the artifact's folder."""
+    any_size: bool = False
+    """Its files are always self-contained (``ExportSettings.self_contained``)."""
 
 
 def list_targets() -> list[str]:

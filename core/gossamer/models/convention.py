@@ -34,9 +34,9 @@ class MattingNetwork(Protocol):
 
 def normalize_imagenet(plate: Tensor) -> Tensor:
     """N 3 H W in 0..1 minus the mean and divided by the deviation of ImageNet, channel by channel."""
-    mean = torch.tensor(IMAGENET_MEAN, dtype=plate.dtype, device=plate.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(IMAGENET_STD, dtype=plate.dtype, device=plate.device).view(1, 3, 1, 1)
-    return (plate - mean) / deviation
+    # Channel by channel with plain numbers: a tensor of constants would be tied to the device that a trace was made on.
+    channels = zip(plate.split(1, dim=1), IMAGENET_MEAN, IMAGENET_STD, strict=True)
+    return torch.cat([(channel - mean) / deviation for channel, mean, deviation in channels], dim=1)
 
 
 def pad_bottom_right(x: Tensor, multiple: int, *, mode: str) -> Tensor:
