@@ -1,0 +1,90 @@
+"""Renders: before a frame is rendered, the mattes that it needs are there, or the render fails with a sentence."""
+
+from __future__ import annotations
+
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.host import nuke
+from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
+from gossamer_nuke.paths import at_frame
+from gossamer_nuke.session import matte
+from gossamer_nuke.upstream import gossamer_nodes_above
+
+__all__ = ["before_frame_render", "before_render", "matte_script", "needed_frames", "script_loaded"]
+
+
+def before_render() -> None:
+    """Refuse a render that would silently come out wrong."""
+    for node in _needed(nuke.thisNode()):
+        name, view = node.fullName(), str(node["view"].value())
+        if view != VIEWS[0]:
+            raise NukeError(f"{name}: view is {view}, so the picture would be rendered instead. Set view to matte.")
+        wanted = OUTPUTS[int(node["output"].getValue())]
+        if wanted != OUTPUTS[0] and _has_result(node) and not node["has_foreground"].value():
+            raise NukeError(
+                f"{name}: output is {wanted}, but the mattes were made without a foreground. Matte the range again."
+            )
+
+
+def before_frame_render() -> None:
+    """Matte the frame that is about to be rendered, as far as its mattes are missing or out of date."""
+    frame = nuke.frame()
+    for node in _needed(nuke.thisNode()):
+        name = node.fullName()
+        if node["matte_in_render"].value():
+            matte(node, (frame,))
+        elif not _has_result(node) or not _is_there(node, frame):
+            raise NukeError(
+                f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."
+            )
+
+
+def script_loaded() -> None:
+    """``nuke -x`` and ``-X``: matte the whole range of this process before the render begins.
+
+    One job for all frames keeps the worker busy; frame by frame it would wait for Nuke in between. A render of Nuke
+    that is started otherwise comes to :func:`before_frame_render`.
+    """
+    arguments = [str(argument) for argument in nuke.rawArgs]
+    if nuke.GUI or not any(argument in ("-x", "-X", "-ix", "-xi") for argument in arguments):
+        return
+    matte_script(needed_frames(arguments))
+
+
+def matte_script(frames: tuple[int, ...], writes: list[nuke.Node] | None = None) -> None:
+    """Matte ``frames`` of every Gossamer node above ``writes``, or above all Writes that are switched on."""
+    done: set[str] = set()
+    for write in writes if writes is not None else nuke.allNodes("Write", recurseGroups=True):
+        if write["disable"].value():
+            continue
+        for node in gossamer_nodes_above(write):
+            if node.fullName() not in done and node["matte_in_render"].value():
+                done.add(node.fullName())
+                matte(node, frames)
+
+
+def needed_frames(arguments: list[str]) -> tuple[int, ...]:
+    """The frames that a command line asks for with ``-F``, else those of the script."""
+    texts = [arguments[i + 1] for i, argument in enumerate(arguments[:-1]) if argument == "-F"]
+    texts += [argument[2:] for argument in arguments if argument.startswith("-F") and len(argument) > 2]
+    if texts:
+        return parse_frames(",".join(texts), "nuke -F")
+    root = nuke.root()
+    return tuple(range(root.firstFrame(), root.lastFrame() + 1))
+
+
+def _needed(write: nuke.Node) -> list[nuke.Group]:
+    """The Gossamer nodes above a Write that is being rendered; none for the Writes inside of one."""
+    parent = write.parent()
+    if parent is not None and is_gossamer(parent):
+        return []
+    return [node for node in gossamer_nodes_above(write) if not node["disable"].value()]
+
+
+def _has_result(node: nuke.Group) -> bool:
+    return bool(node["has_result"].value())
+
+
+def _is_there(node: nuke.Group, frame: int) -> bool:
+    pattern = str(node["result_file"].value())
+    return all(at_frame(pattern, frame, view).is_file() for view in nuke.views())

@@ -1,0 +1,154 @@
+"""From a node to what will be done: everything is read and checked on the main thread before a frame is rendered."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from gossamer_bridge.settings import Knobs, frames_text
+from gossamer_nuke.color import ScriptColor, script_color
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.host import nuke
+from gossamer_nuke.inputs import Transfer, check_inputs, transfers
+from gossamer_nuke.knobs import Settings, read_settings
+from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
+from gossamer_nuke.upstream import recipe
+
+__all__ = ["Plan", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one press of a button does."""
+
+    node: str
+    settings: Settings
+    pattern: str
+    """Of the mattes, with ``%04d`` and perhaps ``%V``."""
+    frames: tuple[int, ...]
+    """All that were asked for, rising."""
+    todo: dict[str, tuple[int, ...]]
+    """By view: the frames that have to be done."""
+    keys: dict[tuple[str, int], str]
+    """By view and frame: what its matte is made from."""
+    transfers: tuple[Transfer, ...]
+    color: ScriptColor
+
+    @property
+    def total(self) -> int:
+        return sum(len(frames) for frames in self.todo.values())
+
+    @property
+    def stamps(self) -> Stamps:
+        return Stamps(self.pattern, self.node)
+
+    def knobs(self, view: str, frames: tuple[int, ...], scratch: str) -> Knobs:
+        """The job of one batch, whose inputs lie in ``scratch``."""
+        settings = self.settings
+        files = {transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers}
+        return dataclasses.replace(
+            _job_knobs(settings, self.color),
+            frames=frames_text(frames),
+            output=at_view(self.pattern, view),
+            **files,
+        )
+
+
+def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Plan:
+    """Read the knobs of ``node`` and decide which frames are to be done.
+
+    Args:
+        node: a Gossamer node.
+        frames: instead of the knob frame range.
+        again: also frames whose mattes are current.
+
+    Raises:
+        NukeError: something is wrong that can be known before the first render.
+    """
+    settings = read_settings(node)
+    name = settings.node
+    if nuke.root()["proxy"].value():
+        raise NukeError(
+            f"{name}: proxy mode is on, and a matte of a proxy would not fit the plate. Switch proxy mode off "
+            "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
+        )
+    check_inputs(node, settings)
+    plate = node.input(0)
+    assert plate is not None
+    if frames is None:
+        reach = plate.frameRange()
+        text = settings.frame_range or f"{reach.first()}-{reach.last()}"
+        frames = parse_frames(text, name)
+    views = _views(settings)
+    script = nuke.root().name()
+    pattern = output_pattern(settings, "" if script == "Root" else script, views)
+    check_writable(pattern, name)
+    color = script_color()
+    if settings.color_space:
+        color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
+    made_from = recipe(node)
+    keys = {
+        (view, frame): _key(node, settings, color, made_from, frame, view) for view in views for frame in frames
+    }
+    stamps = Stamps(pattern, name)
+    keep = settings.skip_existing and not again
+    todo = {
+        view: tuple(f for f in frames if not (keep and stamps.is_current(f, view, keys[view, f]))) for view in views
+    }
+    return Plan(name, settings, pattern, frames, todo, keys, transfers(node, settings), color)
+
+
+def _views(settings: Settings) -> tuple[str, ...]:
+    known = list(nuke.views())
+    wanted = settings.views.replace(",", " ").split() or known
+    unknown = [view for view in wanted if view not in known]
+    if unknown:
+        raise NukeError(
+            f"{settings.node}: the knob views names {', '.join(unknown)}; the script has {', '.join(known)}."
+        )
+    return tuple(wanted)
+
+
+def _job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
+    """The part of the job that is the same for every batch."""
+    return Knobs(
+        band_inside=settings.band_in,
+        band_outside=settings.band_out,
+        plate_space=color.space,
+        model=settings.model,
+        backend=settings.backend,
+        device=settings.device,
+        precision=settings.precision,
+        tile=settings.tile,
+        refine=settings.refine,
+        tta=settings.tta,
+        foreground=settings.wants_foreground,
+        confidence=settings.write_confidence,
+        data_type=settings.data_type,
+        existing="overwrite",
+    )
+
+
+def _key(node: nuke.Group, settings: Settings, color: ScriptColor, made_from: str, frame: int, view: str) -> str:
+    """Digest of all that decides a matte: knobs, the nodes above, and the times of the files they read."""
+    job = dataclasses.asdict(_job_knobs(settings, color))
+    inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
+    files = []
+    for index in range(4):
+        above = node.input(index)
+        read = above.metadata(time=float(frame), view=view) if above is not None else {}
+        files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
+    values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner, "files": files}
+    text = json.dumps({**values, "recipe": made_from, "config": color.config}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _inner_knobs(node: nuke.Group, name: str) -> str:
+    """Which channel a guide is taken from; the node's own knob is a link to this one."""
+    inner = node.node(name)
+    if inner is None:
+        raise NukeError(f"{node.fullName()} has no node {name} inside. Make a new Gossamer node from the menu.")
+    return str(inner["from0"].value())

@@ -1,0 +1,2 @@
+from gossamer_nuke import startup
+startup.menu()
