@@ -178,5 +178,3 @@ def _progress_text(progress: JobProgress, done: int, total: int) -> str:
     if progress.seconds_left is not None:
         text += f", {progress.seconds_left:.0f} s left in this batch"
     return f"{text}, {progress.engine}" if progress.engine else text
-
-

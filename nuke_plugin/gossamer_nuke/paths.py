@@ -160,4 +160,6 @@ def check_writable(pattern: str, node: str) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise NukeError(f"{node}: cannot write into {folder}: {error.strerror}. Choose another output folder.") from error
+        raise NukeError(
+            f"{node}: cannot write into {folder}: {error.strerror}. Choose another output folder."
+        ) from error

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
@@ -48,7 +49,9 @@ class Plan:
     def knobs(self, view: str, frames: tuple[int, ...], scratch: str) -> Knobs:
         """The job of one batch, whose inputs lie in ``scratch``."""
         settings = self.settings
-        files = {transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers}
+        files: dict[str, Any] = {
+            transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers
+        }
         return dataclasses.replace(
             _job_knobs(settings, self.color),
             frames=frames_text(frames),
@@ -90,9 +93,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again:
     if settings.color_space:
         color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
     made_from = recipe(node)
-    keys = {
-        (view, frame): _key(node, settings, color, made_from, frame, view) for view in views for frame in frames
-    }
+    keys = {(view, frame): _key(node, settings, color, made_from, frame, view) for view in views for frame in frames}
     stamps = Stamps(pattern, name)
     keep = settings.skip_existing and not again
     todo = {

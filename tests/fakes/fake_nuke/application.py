@@ -16,7 +16,6 @@ from tests.fakes.fake_nuke import nodes as n
 from tests.fakes.fake_nuke.catalogue import CLASSES
 from tests.fakes.fake_nuke.execution import Execution
 from tests.fakes.fake_nuke.interface import CALLBACKS, Menu, NodeMakers, ProgressTask, ToolBar, Undo
-from tests.fakes.fake_nuke.operators import NodeError
 from tests.fakes.fake_nuke.script import load_gizmo, load_text, save_nodes
 
 __all__ = ["Application"]
@@ -71,14 +70,19 @@ class Application:
 
     def to_text(self) -> str:
         root = self.root_node
-        kept = [f" {knob._name} {knob.toScript()}\n" for knob in root._knobs.values() if not knob._is_default()]
+        kept = [
+            f" {knob._name} {knob.toScript()}\n"
+            for knob in root._knobs.values()
+            if knob._name != "name" and not knob._is_default()
+        ]
         return "version 15.1 v1\nRoot {\n inputs 0\n" + "".join(kept) + "}\n" + save_nodes(root._members)
 
     def open_text(self, text: str, path: str = "") -> None:
         """Load a script in place of what there is."""
         self.new_script()
-        self.script_path = path
         load_text(self, text, self.root_node)
+        self.script_path = path
+        self.root_node._knobs["name"]._value = path or "Root"
         self.fire("OnScriptLoad", self.root_node)
 
     def gizmo_file(self, class_name: str) -> Path | None:
@@ -259,6 +263,8 @@ class Application:
             "INVISIBLE": 1024,
             "WRITE_ALL": 1,
             "TO_SCRIPT": 2,
+            "WRITE_NON_DEFAULT_ONLY": 4,
+            "EXE_PATH": "/opt/Nuke15.1v1/Nuke15.1",
             "rawArgs": ["nuke"] if self.gui else ["nuke", "-t"],
             "CancelledError": self.render.CancelledError,
             "nodes": NodeMakers(self),
@@ -307,13 +313,13 @@ class Application:
         return module
 
     def _adder(self, event: str) -> Callable[..., None]:
-        def add(call: Callable[..., Any], args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:  # noqa: N803
+        def add(call: Callable[..., Any], args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
             self.callbacks.setdefault(event, []).append((call, args, nodeClass))
 
         return add
 
     def _remover(self, event: str) -> Callable[..., None]:
-        def remove(call: Callable[..., Any], args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:  # noqa: N803
+        def remove(call: Callable[..., Any], args: Any = (), kwargs: Any = None, nodeClass: str = "*") -> None:
             kept = [entry for entry in self.callbacks.get(event, ()) if entry[0] is not call]
             self.callbacks[event] = kept
 
@@ -335,7 +341,7 @@ class Application:
         for member in scope._members:
             member._inputs = [None if upstream is node else upstream for upstream in member._inputs]
 
-    def _all_nodes(self, filter: str = "", group: n.Group | None = None, recurseGroups: bool = False) -> list[n.Node]:  # noqa: N803
+    def _all_nodes(self, filter: str = "", group: n.Group | None = None, recurseGroups: bool = False) -> list[n.Node]:
         self.check_thread("the nodes")
         found: list[n.Node] = []
         for node in (group or self.scopes[-1])._members:
@@ -362,9 +368,14 @@ class Application:
             raise RuntimeError("no script is open")
         return self.script_path
 
+    def save_as(self, path: Path) -> None:
+        """File > Save As. The root's name is the script's path, as in Nuke."""
+        path.write_text(self.to_text(), encoding="utf-8")
+        self.script_path = path.as_posix()
+        self.root_node._knobs["name"]._value = self.script_path
+
     def _save_as(self, filename: str, overwrite: int = 0) -> None:
-        Path(filename).write_text(self.to_text(), encoding="utf-8")
-        self.script_path = filename
+        self.save_as(Path(filename))
 
     def _copy(self, s: str) -> None:
         self.clipboard = save_nodes(self.module.selectedNodes())
@@ -372,5 +383,3 @@ class Application:
     def _paste(self, s: str) -> n.Node | None:
         made = load_text(self, self.clipboard, self.scopes[-1])
         return made[-1] if made else None
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.fakes.fake_nuke.nodes import Node
 from tests.fakes.fake_nuke.operators import NodeError, channel_names, file_name, render
@@ -39,12 +39,12 @@ class Execution:
 
     def execute(
         self,
-        nameOrNode: Node | str,  # noqa: N803
+        nameOrNode: Node | str,
         start: int | None = None,
         end: int | None = None,
         incr: int = 1,
         views: Sequence[str] | None = None,
-        continueOnError: bool = False,  # noqa: N803
+        continueOnError: bool = False,
     ) -> None:
         """Render a Write."""
         app = self.app
@@ -104,5 +104,3 @@ class Execution:
         finally:
             self.in_engine = False
         self.rendered.append((node.fullName(), frame, view))
-
-

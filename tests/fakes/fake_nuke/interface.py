@@ -35,18 +35,18 @@ class ProgressTask:
         self._history: list[tuple[int, str]] = []
         app.progress_tasks.append(self)
 
-    def setMessage(self, text: str) -> None:  # noqa: N802
+    def setMessage(self, text: str) -> None:
         if not isinstance(text, str):
             raise TypeError("setMessage takes text")
         self._message = text
         self._history.append((self._progress, text))
 
-    def setProgress(self, percent: int) -> None:  # noqa: N802
+    def setProgress(self, percent: int) -> None:
         if not isinstance(percent, int) or not 0 <= percent <= 100:
             raise TypeError(f"setProgress takes a whole number 0..100, not {percent!r}")
         self._progress = percent
 
-    def isCancelled(self) -> bool:  # noqa: N802
+    def isCancelled(self) -> bool:
         return self._cancelled
 
 
@@ -107,7 +107,7 @@ class Menu(MenuItem):
         super().__init__(name, icon=icon)
         self._items: list[MenuItem] = []
 
-    def addMenu(self, name: str, icon: str = "", index: int = -1) -> Menu:  # noqa: N802
+    def addMenu(self, name: str, icon: str = "", index: int = -1) -> Menu:
         found = self.findItem(name)
         if isinstance(found, Menu):
             return found
@@ -115,12 +115,14 @@ class Menu(MenuItem):
         self._items.append(menu)
         return menu
 
-    def addCommand(self, name: str, command: str | Callable[[], Any] = "", shortcut: str = "", icon: str = "") -> MenuItem:  # noqa: N802
+    def addCommand(
+        self, name: str, command: str | Callable[[], Any] = "", shortcut: str = "", icon: str = ""
+    ) -> MenuItem:
         item = MenuItem(name, command, icon)
         self._items.append(item)
         return item
 
-    def findItem(self, name: str) -> MenuItem | None:  # noqa: N802
+    def findItem(self, name: str) -> MenuItem | None:
         return next((item for item in self._items if item.name() == name), None)
 
     def items(self) -> list[MenuItem]:
@@ -131,7 +133,7 @@ class ToolBar:
     def __init__(self, menu: Menu) -> None:
         self._menu = menu
 
-    def addMenu(self, name: str, icon: str = "", index: int = -1) -> Menu:  # noqa: N802
+    def addMenu(self, name: str, icon: str = "", index: int = -1) -> Menu:
         return self._menu.addMenu(name, icon)
 
 

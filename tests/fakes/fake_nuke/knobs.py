@@ -47,7 +47,7 @@ class Knob:
         self._visible, self._enabled = True, True
         self._user_definition = ""
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         return type(self).__name__
 
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Knob:
     def tooltip(self) -> str:
         return self._tooltip
 
-    def setTooltip(self, tooltip: str) -> None:  # noqa: N802
+    def setTooltip(self, tooltip: str) -> None:
         self._tooltip = tooltip
 
     def node(self) -> Node:
@@ -69,31 +69,31 @@ class Knob:
     def visible(self) -> bool:
         return self._visible
 
-    def setVisible(self, visible: bool) -> None:  # noqa: N802
+    def setVisible(self, visible: bool) -> None:
         self._visible = visible
 
     def enabled(self) -> bool:
         return self._enabled
 
-    def setEnabled(self, enabled: bool) -> None:  # noqa: N802
+    def setEnabled(self, enabled: bool) -> None:
         self._enabled = enabled
 
     def value(self) -> Any:
         self._check()
         return self._value
 
-    def getValue(self) -> Any:  # noqa: N802
+    def getValue(self) -> Any:
         return self.value()
 
-    def setValue(self, val: Any, chan: int = 0) -> bool:  # noqa: N802
+    def setValue(self, val: Any, chan: int = 0) -> bool:
         self._change(self._accept(val))
         return True
 
-    def toScript(self, quote: bool = True) -> str:  # noqa: N802
+    def toScript(self, quote: bool = True) -> str:
         text = self._text()
         return tcl.quote(text) if quote else text
 
-    def fromScript(self, script: str) -> None:  # noqa: N802
+    def fromScript(self, script: str) -> None:
         self._change(self._parse(script))
 
     def _accept(self, value: Any) -> Any:
@@ -121,7 +121,7 @@ class Knob:
         return bool(self._value == self._default)
 
 
-class Array_Knob(Knob):  # noqa: N801
+class Array_Knob(Knob):
     """Numbers, or an expression in their place."""
 
     _whole = False
@@ -130,22 +130,22 @@ class Array_Knob(Knob):  # noqa: N801
         super().__init__(name, label, default)
         self._expression = ""
 
-    def setExpression(self, expression: str, channel: int = 0, view: str = "") -> bool:  # noqa: N802
+    def setExpression(self, expression: str, channel: int = 0, view: str = "") -> bool:
         self._change(self._value)
         self._expression = expression
         return True
 
-    def hasExpression(self) -> bool:  # noqa: N802
+    def hasExpression(self) -> bool:
         return bool(self._expression)
 
-    def setRange(self, low: float, high: float) -> None:  # noqa: N802
+    def setRange(self, low: float, high: float) -> None:
         self._range = (low, high)
 
     def value(self) -> Any:
         self._check()
         return self._number()
 
-    def setValue(self, val: Any, chan: int = 0) -> bool:  # noqa: N802
+    def setValue(self, val: Any, chan: int = 0) -> bool:
         self._change(self._accept(val))
         self._expression = ""
         return True
@@ -178,7 +178,9 @@ class Array_Knob(Knob):  # noqa: N801
             return [float(part) for part in parts]
         self._expression = ""
         text = tcl.unquote(word)
-        return self._accept({"true": 1, "false": 0}.get(text, None) if text in ("true", "false") else float(text))
+        if text in ("true", "false"):
+            return self._accept(int(text == "true"))
+        return self._accept(int(text, 16) if text.startswith("0x") else float(text))
 
     def _text(self) -> str:
         if self._expression:
@@ -187,22 +189,22 @@ class Array_Knob(Knob):  # noqa: N801
             return "{" + " ".join(f"{item:g}" for item in self._value) + "}"
         return f"{self._value:.9g}"
 
-    def toScript(self, quote: bool = True) -> str:  # noqa: N802
+    def toScript(self, quote: bool = True) -> str:
         return self._text()
 
     def _is_default(self) -> bool:
         return not self._expression and bool(self._value == self._default)
 
 
-class Double_Knob(Array_Knob):  # noqa: N801
+class Double_Knob(Array_Knob):
     pass
 
 
-class Int_Knob(Array_Knob):  # noqa: N801
+class Int_Knob(Array_Knob):
     _whole = True
 
 
-class Boolean_Knob(Array_Knob):  # noqa: N801
+class Boolean_Knob(Array_Knob):
     _whole = True
 
     def value(self) -> bool:
@@ -216,7 +218,7 @@ class Boolean_Knob(Array_Knob):  # noqa: N801
         return super()._text() if self._expression else ("true" if self._value else "false")
 
 
-class Enumeration_Knob(Array_Knob):  # noqa: N801
+class Enumeration_Knob(Array_Knob):
     """Holds an index; ``value`` is the item's name, as in Nuke."""
 
     _whole = True
@@ -228,14 +230,14 @@ class Enumeration_Knob(Array_Knob):  # noqa: N801
     def values(self) -> list[str]:
         return list(self._values)
 
-    def setValues(self, values: Sequence[str]) -> None:  # noqa: N802
+    def setValues(self, values: Sequence[str]) -> None:
         self._values = list(values)
 
     def value(self) -> Any:
         self._check()
         return self._values[int(self._number())]
 
-    def getValue(self) -> Any:  # noqa: N802
+    def getValue(self) -> Any:
         self._check()
         return float(self._number())
 
@@ -254,18 +256,18 @@ class Enumeration_Knob(Array_Knob):  # noqa: N801
     def _text(self) -> str:
         return super()._text() if self._expression else self._values[self._value]
 
-    def toScript(self, quote: bool = True) -> str:  # noqa: N802
+    def toScript(self, quote: bool = True) -> str:
         return self._text() if self._expression or not quote else tcl.quote(self._text())
 
 
-class String_Knob(Knob):  # noqa: N801
+class String_Knob(Knob):
     def _accept(self, value: Any) -> Any:
         if not isinstance(value, str):
             raise TypeError(f"{self._name}: text is expected, not {value!r}")
         return value
 
 
-class EvalString_Knob(String_Knob):  # noqa: N801
+class EvalString_Knob(String_Knob):
     def evaluate(self) -> str:
         self._check()
         return self._evaluated()
@@ -281,27 +283,27 @@ class EvalString_Knob(String_Knob):  # noqa: N801
         return re.sub(r"\[value ([\w.]+)\]", value_of, self._value)
 
 
-class File_Knob(EvalString_Knob):  # noqa: N801
-    def getEvaluatedValue(self) -> str:  # noqa: N802
+class File_Knob(EvalString_Knob):
+    def getEvaluatedValue(self) -> str:
         return self.evaluate()
 
-    def fromUserText(self, text: str) -> None:  # noqa: N802
+    def fromUserText(self, text: str) -> None:
         self.setValue(text)
 
 
-class Text_Knob(Knob):  # noqa: N801
+class Text_Knob(Knob):
     pass
 
 
-class Tab_Knob(Knob):  # noqa: N801
+class Tab_Knob(Knob):
     _saved = False
 
 
-class Script_Knob(String_Knob):  # noqa: N801
+class Script_Knob(String_Knob):
     def command(self) -> str:
         return str(self._value)
 
-    def setCommand(self, cmd: str) -> None:  # noqa: N802
+    def setCommand(self, cmd: str) -> None:
         self.setValue(cmd)
 
     def execute(self) -> None:
@@ -311,48 +313,48 @@ class Script_Knob(String_Knob):  # noqa: N801
         self._node._app.press(self._node, self)
 
 
-class PyScript_Knob(Script_Knob):  # noqa: N801
+class PyScript_Knob(Script_Knob):
     pass
 
 
-class Channel_Knob(String_Knob):  # noqa: N801
+class Channel_Knob(String_Knob):
     pass
 
 
-class ChannelMask_Knob(Channel_Knob):  # noqa: N801
+class ChannelMask_Knob(Channel_Knob):
     pass
 
 
-class Format_Knob(String_Knob):  # noqa: N801
+class Format_Knob(String_Knob):
     pass
 
 
-class MultiView_Knob(String_Knob):  # noqa: N801
+class MultiView_Knob(String_Knob):
     pass
 
 
-class Link_Knob(Knob):  # noqa: N801
+class Link_Knob(Knob):
     """Stands for a knob of a node inside the group."""
 
     def __init__(self, name: str, label: str = "", target: str = "") -> None:
         super().__init__(name, label)
         self._target = target
 
-    def getLinkedKnob(self) -> Knob:  # noqa: N802
+    def getLinkedKnob(self) -> Knob:
         node_name, _, knob_name = self._target.rpartition(".")
         inner = self.node()._inner(node_name)
         return inner[knob_name]
 
-    def getLink(self) -> str:  # noqa: N802
+    def getLink(self) -> str:
         return self._target
 
     def value(self) -> Any:
         return self.getLinkedKnob().value()
 
-    def setValue(self, val: Any = None, chan: int = 0) -> bool:  # noqa: N802
+    def setValue(self, val: Any = None, chan: int = 0) -> bool:
         return self.getLinkedKnob().setValue(val)
 
-    def fromScript(self, script: str) -> None:  # noqa: N802
+    def fromScript(self, script: str) -> None:
         self.getLinkedKnob().fromScript(script)
 
     def _text(self) -> str:

@@ -46,7 +46,7 @@ class Format:
     def height(self) -> int:
         return int(self._size[1])
 
-    def pixelAspect(self) -> float:  # noqa: N802
+    def pixelAspect(self) -> float:
         return self._size[2]
 
 
@@ -85,18 +85,18 @@ class Node:
         knob._node = self
         self._knobs[knob._name] = knob
 
-    def Class(self) -> str:  # noqa: N802
+    def Class(self) -> str:
         return self._class
 
     def name(self) -> str:
         return str(self._knobs["name"]._value)
 
-    def fullName(self) -> str:  # noqa: N802
+    def fullName(self) -> str:
         parent = self._parent
         prefix = "" if parent is None or isinstance(parent, Root) else f"{parent.fullName()}."
         return prefix + self.name()
 
-    def setName(self, name: str, uncollide: bool = True) -> None:  # noqa: N802
+    def setName(self, name: str, uncollide: bool = True) -> None:
         self._app.check_thread(f"the name of {self.fullName()}")
         self._knobs["name"]._value = self._app.unused_name(name, self._parent, self) if uncollide else name
 
@@ -112,7 +112,7 @@ class Node:
         self._app.check_thread(f"the node {self.fullName()}")
         return dict(self._knobs)
 
-    def allKnobs(self) -> list[k.Knob]:  # noqa: N802
+    def allKnobs(self) -> list[k.Knob]:
         return list(self.knobs().values())
 
     def __getitem__(self, name: str) -> k.Knob:
@@ -121,21 +121,21 @@ class Node:
             raise NameError(f"knob {name} does not exist")
         return found
 
-    def addKnob(self, knob: k.Knob) -> None:  # noqa: N802
+    def addKnob(self, knob: k.Knob) -> None:
         self._app.check_thread(f"the node {self.fullName()}")
         self._install(knob)
 
     def inputs(self) -> int:
         return len(self._inputs)
 
-    def maxInputs(self) -> int:  # noqa: N802
+    def maxInputs(self) -> int:
         return CLASSES[self._base()].inputs
 
     def input(self, index: int) -> Node | None:
         self._app.check_thread(f"the node {self.fullName()}")
         return self._inputs[index] if index < len(self._inputs) else None
 
-    def setInput(self, i: int, node: Node | None) -> bool:  # noqa: N802
+    def setInput(self, i: int, node: Node | None) -> bool:
         self._app.check_thread(f"the inputs of {self.fullName()}")
         self._app.before_change(self, None)
         if i >= self.maxInputs():
@@ -145,11 +145,11 @@ class Node:
         self._inputs[i] = node
         return True
 
-    def setXYpos(self, x: int, y: int) -> None:  # noqa: N802
+    def setXYpos(self, x: int, y: int) -> None:
         self["xpos"].setValue(x)
         self["ypos"].setValue(y)
 
-    def writeKnobs(self, flags: int = 0) -> str:  # noqa: N802
+    def writeKnobs(self, flags: int = 0) -> str:
         """Names and values, one a line, of the knobs that differ from their defaults."""
         self._app.check_thread(f"the node {self.fullName()}")
         kept = [knob for knob in self._knobs.values() if knob._saved and not knob._is_default()]
@@ -165,7 +165,7 @@ class Node:
     def height(self) -> int:
         return self._look().height
 
-    def pixelAspect(self) -> float:  # noqa: N802
+    def pixelAspect(self) -> float:
         return self._look().aspect
 
     def bbox(self) -> Info:
@@ -180,24 +180,24 @@ class Node:
         values = dict(render(self, frame, view or self._app.view).metadata)
         return values if key is None else values.get(key)
 
-    def frameRange(self) -> FrameRange:  # noqa: N802
+    def frameRange(self) -> FrameRange:
         self._app.check_thread(f"the node {self.fullName()}")
         return FrameRange(*self._range())
 
-    def firstFrame(self) -> int:  # noqa: N802
+    def firstFrame(self) -> int:
         return self._range()[0]
 
-    def lastFrame(self) -> int:  # noqa: N802
+    def lastFrame(self) -> int:
         return self._range()[1]
 
-    def hasError(self) -> bool:  # noqa: N802
+    def hasError(self) -> bool:
         try:
             self._look()
         except NodeError:
             return True
         return False
 
-    def treeHasError(self) -> bool:  # noqa: N802
+    def treeHasError(self) -> bool:
         return self.hasError()
 
     def dependencies(self, mask: int = 0) -> list[Node]:
@@ -326,10 +326,10 @@ class Root(Group):
     def proxy(self) -> bool:
         return bool(self["proxy"].value())
 
-    def firstFrame(self) -> int:  # noqa: N802
+    def firstFrame(self) -> int:
         return int(self._number_of("first_frame"))
 
-    def lastFrame(self) -> int:  # noqa: N802
+    def lastFrame(self) -> int:
         return int(self._number_of("last_frame"))
 
 

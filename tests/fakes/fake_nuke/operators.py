@@ -172,12 +172,12 @@ def _dilate(node: Node, frame: int, view: str) -> Picture:
 def _merge(node: Node, frame: int, view: str) -> Picture:
     base, other = _input(node, 0, frame, view), _input(node, 1, frame, view)
     bounds = _merged_bounds(node, base, other)
-    a_alpha, b_alpha = other.plane("rgba.alpha", bounds), base.plane("rgba.alpha", bounds)
+    a_alpha = other.plane("rgba.alpha", bounds)
     operation = node._knobs["operation"]._text()
     planes = {}
     for name in channel_names(node._knobs["output"]._text(), base.planes):
         a, b = other.plane(name, bounds), base.plane(name, bounds)
-        result = {
+        blend: dict[str, Callable[[Any, Any], Any]] = {
             "over": lambda a, b: a + b * (1 - a_alpha),
             "plus": lambda a, b: a + b,
             "minus": lambda a, b: a - b,
@@ -187,9 +187,8 @@ def _merge(node: Node, frame: int, view: str) -> Picture:
             "average": lambda a, b: (a + b) / 2,
             "stencil": lambda a, b: b * (1 - a_alpha),
             "mask": lambda a, b: b * a_alpha,
-        }[operation](a, b)
-        planes[name] = np.asarray(result, np.float32)
-    del b_alpha
+        }
+        planes[name] = np.asarray(blend[operation](a, b), np.float32)
     return base.over(bounds).with_planes(planes)
 
 

@@ -187,9 +187,7 @@ def save_nodes(nodes: Iterable[Node], indent: str = "") -> str:
         body = [f"inputs {len(node._inputs)}"] if node.maxInputs() else ["inputs 0"]
         if type(node) is Group:
             body += [
-                "addUserKnob {" + knob._user_definition + "}"
-                for knob in node._knobs.values()
-                if knob._user_definition
+                "addUserKnob {" + knob._user_definition + "}" for knob in node._knobs.values() if knob._user_definition
             ]
         kept = [knob for knob in node._knobs.values() if knob._saved and not knob._is_default()]
         body += [f"{knob._name} {knob.toScript()}" for knob in kept if not isinstance(knob, k.PyScript_Knob)]
