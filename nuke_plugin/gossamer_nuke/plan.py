@@ -139,12 +139,21 @@ def _key(node: nuke.Group, settings: Settings, color: ScriptColor, made_from: st
     inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
     files = []
     for index in range(4):
-        above = node.input(index)
-        read = above.metadata(time=float(frame), view=view) if above is not None else {}
+        read = _metadata(node.input(index), frame, view)
         files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
     values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner, "files": files}
     text = json.dumps({**values, "recipe": made_from, "config": color.config}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _metadata(above: nuke.Node | None, frame: int, view: str) -> dict[str, Any]:
+    """Of what arrives; nothing where a file is missing, which the render of that frame will say."""
+    if above is None:
+        return {}
+    try:
+        return above.metadata(time=float(frame), view=view)
+    except RuntimeError:
+        return {}
 
 
 def _inner_knobs(node: nuke.Group, name: str) -> str:

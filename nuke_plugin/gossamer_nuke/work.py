@@ -12,6 +12,7 @@ from typing import Any
 
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.job import JobResult, WorkerKeeper, run_job
+from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
 from gossamer_nuke.paths import make_scratch
@@ -95,9 +96,10 @@ class _View:
                 knobs = self.plan.knobs(self.view, upcoming, self.scratch.as_posix())
                 self.running = self.pool.submit(run_job, knobs, self.port, self.keeper)
             self.finish()
-        except BaseException:
+        except BaseException as error:
             if self.running is not None:
-                self.port.cancel()
+                if not isinstance(error, NukeError):  # a frame that cannot be rendered spoils none before it
+                    self.port.cancel()
                 wait([self.running])
                 with contextlib.suppress(Exception):  # what stopped us comes first
                     self.settle()
