@@ -63,7 +63,10 @@ def matte(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: boo
     _refuse_twice(node)
     plan = make_plan(node, frames, again=again)
     port = _port(plan)
-    return _run(plan, port)
+    try:
+        return _run(plan, port)
+    finally:
+        _running.pop(plan.node, None)
 
 
 def cancel(node: nuke.Group) -> None:
@@ -159,6 +162,8 @@ def _run_quietly(plan: Plan, port: NukePort) -> None:
         logger.exception("%s", plan.node)
         text = f"{plan.node}: {type(error).__name__}: {error}. Please report this with the text in the terminal."
         later_on_main_thread(lambda: _show_error(plan.node, text))
+    finally:
+        _running.pop(plan.node, None)
 
 
 def _run(plan: Plan, port: NukePort) -> Outcome:
@@ -176,13 +181,12 @@ def _run(plan: Plan, port: NukePort) -> Outcome:
         text = str(error) or type(error).__name__
         raise
     finally:
-        _running.pop(plan.node, None)
         port.close()
-        _conclude(plan, port, outcome, state, text)
+        _conclude(plan, outcome, state, text)
     return outcome
 
 
-def _conclude(plan: Plan, port: NukePort, outcome: Outcome, state: str, error: str) -> None:
+def _conclude(plan: Plan, outcome: Outcome, state: str, error: str) -> None:
     """Report and node, whatever happened. An error here must not hide the one before."""
     try:
         if plan.total:

@@ -1,5 +1,6 @@
 """The core's own run of a job behind the face of a worker: true mattes without the time that a process and a network
-take to start. The default network's place is taken by a classical solver, which is there at once.
+take to start. The default network's place is taken by a classical solver, which is there at once, unless a confidence
+is asked for, which only networks have.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class InProcessClient:
         self.keeper.jobs.append(job)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "job.json"
-            model = "closed-form" if job["model"] == "gossamer-s" else job["model"]
+            is_replaced = job["model"] == "gossamer-s" and not job["outputs"]["confidence"]
+            model = "closed-form" if is_replaced else job["model"]
             path.write_text(json.dumps({**job, "model": model}), encoding="utf-8")
             parsed = load_job(path)
         frames: list[FrameDone] = []

@@ -10,6 +10,8 @@ import OpenImageIO as oiio  # noqa: N813
 from numpy.typing import NDArray
 
 from tests.fakes.fake_nuke import Application
+from tests.fakes.fake_nuke.operators import render
+from tests.fakes.fake_nuke.pictures import Bounds
 
 __all__ = ["Shot", "channel", "read_exr", "save_exr", "wait_for"]
 
@@ -96,11 +98,12 @@ class Shot:
         return node
 
 
-def channel(app: Application, node: Any, name: str = "rgba.alpha", frame: int | None = None) -> Array:
-    """What leaves a node."""
-    from tests.fakes.fake_nuke.operators import render
-
-    return render(node, app.frame_number if frame is None else frame, app.view).plane(name)
+def channel(
+    app: Application, node: Any, name: str = "rgba.alpha", frame: int | None = None, *, framed: bool = False
+) -> Array:
+    """What leaves a node, over its bounding box or ``framed`` by its format."""
+    picture = render(node, app.frame_number if frame is None else frame, app.view)
+    return picture.plane(name, Bounds(0, 0, picture.width, picture.height) if framed else None)
 
 
 def wait_for(app: Application, node: Any) -> None:

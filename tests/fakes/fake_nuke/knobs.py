@@ -173,7 +173,8 @@ class Array_Knob(Knob):
             inner = tcl.unquote(word)
             parts = tcl.words(inner, raw=True)
             if len(parts) == 1 and (tcl.braced(parts[0]) or parts[0].startswith('"')):
-                self._expression = tcl.unquote(parts[0])
+                inside = tcl.words(tcl.unquote(parts[0]))
+                self._expression = inside[0] if len(inside) == 1 else tcl.unquote(parts[0])
                 return self._value
             return [float(part) for part in parts]
         self._expression = ""
