@@ -10,7 +10,14 @@ from gossamer_nuke.paths import at_frame
 from gossamer_nuke.session import matte
 from gossamer_nuke.upstream import gossamer_nodes_above
 
-__all__ = ["before_frame_render", "before_render", "matte_script", "needed_frames", "script_loaded"]
+__all__ = [
+    "before_frame_render",
+    "before_render",
+    "matte_script",
+    "needed_frames",
+    "render_script",
+    "script_loaded",
+]
 
 
 def before_render() -> None:
@@ -61,6 +68,52 @@ def matte_script(frames: tuple[int, ...], writes: list[nuke.Node] | None = None)
             if node.fullName() not in done and node["matte_in_render"].value():
                 done.add(node.fullName())
                 matte(node, frames)
+
+
+def render_script(script: str, frames: str, names: list[str]) -> None:
+    """Open ``script``, matte ``frames`` of what its Writes need, and render them.
+
+    Args:
+        script: path of a ``.nk``.
+        frames: ``1001-1010``.
+        names: full names of Writes; none means all that are switched on.
+
+    Raises:
+        NukeError: a name is no Write, or something above it is wrong.
+        BridgeError: the worker cannot do it.
+        RuntimeError: Nuke's own.
+    """
+    nuke.scriptOpen(script)
+    wanted = parse_frames(frames, script)
+    writes = _writes(script, names)
+    matte_script(wanted, writes)
+    for write in writes:
+        for first, last in _runs(wanted):
+            nuke.execute(write, first, last)
+
+
+def _writes(script: str, names: list[str]) -> list[nuke.Node]:
+    if not names:
+        found = [write for write in nuke.allNodes("Write", recurseGroups=True) if not write["disable"].value()]
+        return sorted(found, key=lambda write: float(write["render_order"].value()))
+    writes = []
+    for name in names:
+        node = nuke.toNode(name)
+        if node is None or node.Class() != "Write":
+            raise NukeError(f"{script} has no Write {name}. Give the full name, as in Group1.Write2.")
+        writes.append(node)
+    return writes
+
+
+def _runs(frames: tuple[int, ...]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame - 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
 
 
 def needed_frames(arguments: list[str]) -> tuple[int, ...]:

@@ -156,12 +156,12 @@ def _run_quietly(plan: Plan, port: NukePort) -> None:
     except JobCancelledError:
         pass
     except (NukeError, BridgeError) as error:
-        text = str(error)
-        later_on_main_thread(lambda: _show_error(plan.node, text))
+        text = str(error)  # the node's status has it already, with what was done all the same
+        later_on_main_thread(lambda: nuke.message(text))
     except Exception as error:
         logger.exception("%s", plan.node)
         text = f"{plan.node}: {type(error).__name__}: {error}. Please report this with the text in the terminal."
-        later_on_main_thread(lambda: _show_error(plan.node, text))
+        later_on_main_thread(lambda: nuke.message(text))
     finally:
         _running.pop(plan.node, None)
 

@@ -14,10 +14,15 @@ __all__ = ["before_frame_render", "before_render", "init", "menu", "script_loade
 logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).resolve().parent.parent
 """The folder that is on NUKE_PATH."""
+_is_ready = False
 
 
 def init() -> None:
-    """In every mode: where gizmos and icons are, and what is called when something is rendered."""
+    """In every mode: where gizmos and icons are, and what is called when something is rendered. Once is enough."""
+    global _is_ready
+    if _is_ready:
+        return
+    _is_ready = True
     try:
         _find_bridge()
         from gossamer_nuke.host import nuke

@@ -85,7 +85,7 @@ def test_the_matte_goes_into_the_channel_that_was_chosen(app: Any, shot: Shot, w
     own = np.full((HEIGHT, WIDTH), 0.25, np.float32)
     save_exr(shot.folder / "plate.1001.exr", {**planes, "A": own})
     node = shot.node(app)
-    node["output_channel"].setValue("matte.alpha")
+    node["output_channel"].getLinkedKnob().setValue("matte.alpha")
     press(app, node)
     assert np.array_equal(channel(app, node), own)
     assert channel(app, node, "matte.alpha")[16, 16] == 1
@@ -97,7 +97,7 @@ def test_the_channel_of_the_trimap_is_the_one_that_was_chosen(app: Any, shot: Sh
     trap = np.ones((HEIGHT, WIDTH), np.float32)  # a picture format that always has an alpha
     save_exr(shot.folder / "trimap.1001.exr", {"R": planes["A"], "G": planes["A"], "B": planes["A"], "A": trap})
     node = shot.node(app)
-    node["guide_channel"].setValue("rgba.red")
+    node["guide_channel"].getLinkedKnob().setValue("rgba.red")
     press(app, node)
     alpha = channel(app, node)
     assert alpha[0, 47] == 0
@@ -173,9 +173,7 @@ def test_one_view_of_two_can_be_matted(app: Any, shot: Shot, worker: Any) -> Non
 
 
 @pytest.mark.parametrize("width", [1920, 960])
-def test_the_previewed_band_holds_every_pixel_the_worker_calls_unknown(
-    app: Any, shot: Shot, width: int
-) -> None:
+def test_the_previewed_band_holds_every_pixel_the_worker_calls_unknown(app: Any, shot: Shot, width: int) -> None:
     from gossamer.config import Band
     from gossamer.image.trimap import trimap_from_mask
 

@@ -62,7 +62,9 @@ def test_a_render_computes_nothing_that_is_there(terminal: Any, shot: Shot, work
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1002", "1003"]
 
 
-def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
+def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
+    start: Any, app: Any, shot: Shot, monkeypatch: Any
+) -> None:
     node = shot.node(app)
     write_below(app, node, shot.folder.parent)
     app.save_as(shot.folder.parent / "shot.nk")
@@ -88,9 +90,7 @@ def test_opening_a_script_in_a_gui_or_with_t_matts_nothing(start: Any, app: Any,
     assert not (shot.folder.parent / "gossamer").exists()
 
 
-def test_a_nuke_that_allows_no_render_inside_a_render_says_what_to_do(
-    terminal: Any, shot: Shot, worker: Any
-) -> None:
+def test_a_nuke_that_allows_no_render_inside_a_render_says_what_to_do(terminal: Any, shot: Shot, worker: Any) -> None:
     worker()
     node = shot.node(terminal)
     write = write_below(terminal, node, shot.folder.parent)

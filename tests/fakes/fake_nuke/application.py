@@ -237,10 +237,10 @@ class Application:
 
     # The module
 
-    def node_by_name(self, path: str) -> n.Node | None:
+    def node_by_name(self, s: str) -> n.Node | None:
         self.check_thread("toNode")
         node: n.Node | None = self.root_node
-        for step in path.removeprefix("root.").split("."):
+        for step in s.removeprefix("root.").split("."):
             node = node.node(step) if isinstance(node, n.Group) else None
         return node
 
@@ -302,7 +302,7 @@ class Application:
             "nodePaste": self._paste,
             "menu": lambda name: self.menus[name],
             "toolbar": lambda name: ToolBar(self.menus["Nodes"]),
-            "pluginAddPath": lambda path, addToSysPath=True: None,
+            "pluginAddPath": lambda args, addToSysPath=True: None,
             "pluginPath": lambda: [str(self.plugin_path)],
         }
         for name in CALLBACKS:
@@ -332,14 +332,14 @@ class Application:
             member._knobs["selected"]._value = int(member is node)
         return node
 
-    def _delete(self, node: n.Node) -> None:
+    def _delete(self, n: n.Node) -> None:
         self.check_thread("a node")
-        self.before_change(node, None)
-        self.fire("OnDestroy", node)
-        scope = node.parent()
-        scope._members.remove(node)
+        self.before_change(n, None)
+        self.fire("OnDestroy", n)
+        scope = n.parent()
+        scope._members.remove(n)
         for member in scope._members:
-            member._inputs = [None if upstream is node else upstream for upstream in member._inputs]
+            member._inputs = [None if upstream is n else upstream for upstream in member._inputs]
 
     def _all_nodes(self, filter: str = "", group: n.Group | None = None, recurseGroups: bool = False) -> list[n.Node]:
         self.check_thread("the nodes")

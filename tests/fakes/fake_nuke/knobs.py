@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.fake_nuke import tcl
@@ -281,7 +282,12 @@ class EvalString_Knob(String_Knob):
         def value_of(match: re.Match[str]) -> str:
             return node._text_of(match[1])
 
-        return re.sub(r"\[value ([\w.]+)\]", value_of, self._value)
+        text, found = str(self._value), 1
+        while found:  # from the inside out
+            text, values = re.subn(r"\[value ([\w.]+)\]", value_of, text)
+            text, folders = re.subn(r"\[file dirname ([^\[\]]+)\]", lambda match: str(Path(match[1]).parent), text)
+            found = values + folders
+        return text
 
 
 class File_Knob(EvalString_Knob):
@@ -352,8 +358,9 @@ class Link_Knob(Knob):
     def value(self) -> Any:
         return self.getLinkedKnob().value()
 
-    def setValue(self, val: Any = None, chan: int = 0) -> bool:
-        return self.getLinkedKnob().setValue(val)
+    def setValue(self) -> bool:  # type: ignore[override]
+        """Takes nothing, as in Nuke: what it stands for is set through :meth:`getLinkedKnob`."""
+        return True
 
     def fromScript(self, script: str) -> None:
         self.getLinkedKnob().fromScript(script)
