@@ -12,6 +12,7 @@ import pytest
 
 import gossamer_bridge
 from tests.fakes.fake_nuke import interface
+from tests.fakes.fake_nuke.catalogue import CLASSES
 from tests.nuke_plugin.stubs import read_stubs
 
 PLUGIN = Path(__file__).resolve().parents[2] / "nuke_plugin"
@@ -20,7 +21,7 @@ BRIDGE = sorted(Path(gossamer_bridge.__file__).parent.glob("*.py"))
 STANDARD = (str, bytes, dict, list, set, tuple, int, float, Path)
 LIBRARIES = (
     "abc argparse ast atexit concurrent.futures contextlib dataclasses hashlib json logging os re shutil sys tempfile "
-    "threading time webbrowser zipfile"
+    "threading time traceback webbrowser zipfile"
 ).split()
 
 
@@ -55,7 +56,13 @@ def own_names() -> set[str]:
 
 def host_attributes(tree: ast.AST, own: set[str]) -> set[str]:
     """Attributes that can only be meant for something of Nuke's."""
-    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - own
+    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)} - own - made_nodes(tree)
+
+
+def made_nodes(tree: ast.AST) -> set[str]:
+    """``X`` of each ``nuke.nodes.X``."""
+    outer = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in outer if isinstance(node.value, ast.Attribute) and node.value.attr == "nodes"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
@@ -73,6 +80,11 @@ def test_each_attribute_of_nodes_and_knobs_is_in_the_stubs() -> None:
         used |= host_attributes(tree, own) - set(module_names(tree)) - module_level
     assert used - read_stubs().all_methods() - read_stubs().names == set()
     assert {"setValue", "hasError", "getEvaluatedValue", "isCancelled", "writeKnobs"} <= used
+
+
+def test_each_class_of_node_that_is_made_is_known() -> None:
+    made = {name for path in SOURCES for name in made_nodes(ast.parse(path.read_text(encoding="utf-8")))}
+    assert made - set(CLASSES) == set()
 
 
 def test_a_misspelt_attribute_would_be_found() -> None:

@@ -180,6 +180,11 @@ class Node:
         values = dict(render(self, frame, view or self._app.view).metadata)
         return values if key is None else values.get(key)
 
+    def sample(self, channel: str, x: float, y: float) -> float:
+        picture = self._look()
+        column, row = int(x // 1) - picture.bounds.x, picture.bounds.t - 1 - int(y // 1)
+        return float(picture.plane(channel)[row, column])
+
     def frameRange(self) -> FrameRange:
         self._app.check_thread(f"the node {self.fullName()}")
         return FrameRange(*self._range())

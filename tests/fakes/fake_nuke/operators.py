@@ -215,6 +215,11 @@ def _expression(node: Node, frame: int, view: str) -> Picture:
     letters = dict(zip("rgba", (*RGB, "rgba.alpha"), strict=True))
 
     def lookup(name: str) -> Any:
+        bounds = picture.bounds
+        if name == "x":
+            return np.arange(bounds.x, bounds.r, dtype=np.float64)[None, :]
+        if name == "y":
+            return np.arange(bounds.t - 1, bounds.y - 1, -1, dtype=np.float64)[:, None]
         return picture.plane(letters[name]) if name in letters else node._lookup(name)
 
     planes = {}
