@@ -38,8 +38,10 @@ def transfers(node: nuke.Node, settings: Settings) -> tuple[Transfer, ...]:
     return tuple(found)
 
 
-def check_inputs(node: nuke.Node, settings: Settings) -> None:
+def check_inputs(node: nuke.Node, settings: Settings, frames: tuple[int, ...]) -> None:
     """Find what can be known to be wrong before anything is rendered.
+
+    Nuke knows of errors at the frame it is at only, so they count if that frame is one of ``frames``.
 
     Raises:
         NukeError: an input is missing or in error, or formats differ.
@@ -55,7 +57,7 @@ def check_inputs(node: nuke.Node, settings: Settings) -> None:
         )
     for index, label in enumerate(INPUTS):
         above = node.input(index)
-        if above is not None and (above.hasError() or above.treeHasError()):
+        if above is not None and nuke.frame() in frames and (above.hasError() or above.treeHasError()):
             raise NukeError(
                 f"{name}: the input {label} has an error at frame {nuke.frame()}: look at {above.fullName()} and what "
                 "is above it."

@@ -78,13 +78,9 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again:
             f"{name}: proxy mode is on, and a matte of a proxy would not fit the plate. Switch proxy mode off "
             "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
         )
-    check_inputs(node, settings)
-    plate = node.input(0)
-    assert plate is not None
     if frames is None:
-        reach = plate.frameRange()
-        text = settings.frame_range or f"{reach.first()}-{reach.last()}"
-        frames = parse_frames(text, name)
+        frames = _frames(node, settings)
+    check_inputs(node, settings, frames)
     views = _views(settings)
     script = nuke.root().name()
     pattern = output_pattern(settings, "" if script == "Root" else script, views)
@@ -100,6 +96,14 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again:
         view: tuple(f for f in frames if not (keep and stamps.is_current(f, view, keys[view, f]))) for view in views
     }
     return Plan(name, settings, pattern, frames, todo, keys, transfers(node, settings), color)
+
+
+def _frames(node: nuke.Group, settings: Settings) -> tuple[int, ...]:
+    plate = node.input(0)
+    if settings.frame_range or plate is None:
+        return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
+    reach = plate.frameRange()
+    return tuple(range(reach.first(), reach.last() + 1))
 
 
 def _views(settings: Settings) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ def show_result(plan: Plan, outcome: Outcome, text: str) -> None:
     """
     node = nuke.toNode(plan.node)
     if not isinstance(node, nuke.Group):
-        return  # deleted meanwhile; the files are there
+        nuke.tprint(f"{plan.node} is gone or has another name now; its mattes are {plan.pattern}")
+        return
     show_status(node, text)
     there = [frame for frame in plan.frames if _is_there(plan, frame)]
     if not there:

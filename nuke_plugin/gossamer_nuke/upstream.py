@@ -10,9 +10,11 @@ from gossamer_nuke.knobs import is_gossamer
 
 __all__ = ["gossamer_nodes_above", "recipe"]
 
-LOOKS = ("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark")
-"""Knobs that move no pixel, by the beginning of their names."""
-CHANNELS = ("WriteGuide", "WriteCore", "WriteGarbage")
+LOOKS = (
+    *("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark"),
+    *("status", "report_file"),
+)
+"""Knobs that move no pixel, by the beginning of their names; the last two are those of our own node."""
 
 
 def walk(node: nuke.Node) -> Iterator[nuke.Node]:

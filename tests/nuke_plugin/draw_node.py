@@ -40,9 +40,9 @@ COLORS = {
 }
 
 
-def draw_graph(node: Any, path: Path) -> None:
+def draw_graph(node: Any, path: Path, dpi: int = 100) -> None:
     """The nodes inside, where their ``xpos`` and ``ypos`` put them; dashed lines are input A."""
-    figure, axes = pyplot.subplots(figsize=(15, 10.5), dpi=100)
+    figure, axes = pyplot.subplots(figsize=(15, 10.5), dpi=dpi)
     places = {id(inner): (inner["xpos"].value(), inner["ypos"].value()) for inner in node.nodes()}
     for inner in node.nodes():
         x, y = places[id(inner)]
@@ -123,7 +123,7 @@ def _detail(inner: Any, is_off: bool) -> str:
     return f"{kind}, off" if is_off else kind
 
 
-def draw_knobs(node: Any, path: Path) -> None:
+def draw_knobs(node: Any, path: Path, dpi: int = 100) -> None:
     """The panel, tab by tab: labels, kinds of widgets, defaults."""
     tabs: list[list[Any]] = []
     for knob in node._knobs.values():
@@ -131,7 +131,7 @@ def draw_knobs(node: Any, path: Path) -> None:
             tabs.append([knob])
         elif knob._user_definition and knob.visible():
             tabs[-1].append(knob)
-    figure, axes = pyplot.subplots(figsize=(15, 6.2), dpi=100)
+    figure, axes = pyplot.subplots(figsize=(15, 6.2), dpi=dpi)
     for column, (tab, *members) in enumerate(tabs):
         left = column * 52
         axes.text(left + 1, -1.2, tab.label() or tab.name(), fontsize=12, weight="bold")

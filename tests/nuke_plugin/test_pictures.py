@@ -182,7 +182,7 @@ def test_the_previewed_band_holds_every_pixel_the_worker_calls_unknown(app: Any,
     soft = np.clip(20.5 - np.hypot(columns - 300, rows - 30), 0, 1).astype(np.float32)
     soft[5:9, 700:720] = 0.5
     save_exr(shot.folder / "mask.1001.exr", {"A": soft})
-    save_exr(shot.folder / "plate.1001.exr", {name: soft for name in "RGB"})
+    save_exr(shot.folder / "plate.1001.exr", dict.fromkeys("RGB", soft))
     node = shot.node(app, guide="mask", band_in=5.0, band_out=9.0, view="trimap")
     shown = channel(app, node, "rgba.red", framed=True)
     wanted = trimap_from_mask(soft, Band(5, 9), width)

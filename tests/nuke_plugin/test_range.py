@@ -84,7 +84,7 @@ def test_matte_this_frame_does_it_again(app: Any, shot: Shot, worker: Any) -> No
     assert len(keeper.jobs) == 2
 
 
-@pytest.mark.parametrize(("knob", "value"), [("band_out", 30.0), ("model", "shared"), ("write_confidence", True)])
+@pytest.mark.parametrize(("knob", "value"), [("band_out", 30.0), ("model", "shared"), ("write_foreground", True)])
 def test_another_setting_does_it_again(app: Any, shot: Shot, worker: Any, knob: str, value: Any) -> None:
     keeper = worker()
     node = shot.node(app, guide="mask", frame_range="1001")

@@ -42,7 +42,6 @@ def test_on_another_machine_nothing_is_done_again_as_long_as_the_mattes_are_ther
     monkeypatch.setenv("NUKE_TEMP_DIR", str(tmp_path))  # whatever lay in the old one is gone
     again = start()
     from gossamer_nuke import session
-
     from tests.nuke_plugin.in_process import InProcessKeeper
 
     keeper = InProcessKeeper()

@@ -19,10 +19,28 @@ PLUGIN = Path(__file__).resolve().parents[2] / "nuke_plugin"
 SOURCES = sorted([*PLUGIN.glob("*.py"), *PLUGIN.glob("gossamer_nuke/*.py")])
 BRIDGE = sorted(Path(gossamer_bridge.__file__).parent.glob("*.py"))
 STANDARD = (str, bytes, dict, list, set, tuple, int, float, Path)
-LIBRARIES = (
-    "abc argparse ast atexit concurrent.futures contextlib dataclasses hashlib json logging os re shutil sys tempfile "
-    "threading time traceback webbrowser zipfile"
-).split()
+LIBRARIES = [
+    "abc",
+    "argparse",
+    "ast",
+    "atexit",
+    "concurrent.futures",
+    "contextlib",
+    "dataclasses",
+    "hashlib",
+    "json",
+    "logging",
+    "os",
+    "re",
+    "shutil",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "traceback",
+    "webbrowser",
+    "zipfile",
+]
 
 
 def module_names(tree: ast.AST) -> Iterator[str]:
@@ -33,7 +51,7 @@ def module_names(tree: ast.AST) -> Iterator[str]:
 
 
 def own_names() -> set[str]:
-    """Everything that the adapter, the bridge and the standard library define: an attribute of that name may be theirs."""
+    """What the adapter, the bridge and the standard library define: an attribute of that name may be theirs."""
     names: set[str] = {name for kind in STANDARD for name in dir(kind)}
     for library in LIBRARIES:
         module = __import__(library, fromlist=["x"])

@@ -70,7 +70,6 @@ def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
     app.save_as(shot.folder.parent / "shot.nk")
     farm = start(gui=False, arguments=("-x", "-F", "1002-1004", "shot.nk"))
     from gossamer_nuke import session
-
     from tests.nuke_plugin.in_process import InProcessKeeper
 
     keeper = InProcessKeeper()
@@ -117,7 +116,7 @@ def test_with_matte_in_renders_off_a_missing_matte_fails_the_render(terminal: An
 def test_a_view_left_on_something_else_fails_the_render(terminal: Any, shot: Shot, worker: Any) -> None:
     worker()
     write = write_below(terminal, shot.node(terminal, view="overlay"), shot.folder.parent)
-    with pytest.raises(RuntimeError, match="Gossamer1: view is overlay.*Set view to matte"):
+    with pytest.raises(RuntimeError, match=r"Gossamer1: view is overlay.*Set view to matte"):
         terminal.module.execute(write, 1001, 1001)
 
 

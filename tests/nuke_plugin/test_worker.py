@@ -36,7 +36,10 @@ def written(folder: Path, *frames: int) -> list[list[Any]]:
 
 
 DONE = {"asked": {}, "done": {"backend": "fake", "device": "cpu", "precision": "fp32"}}
-REPLY = ["reply", {**DONE, "finished_before": "", "missing": "", "seconds": 0.1, "was_loaded": True, "notes": []}]
+REPLY: list[Any] = [
+    "reply",
+    {**DONE, "finished_before": "", "missing": "", "seconds": 0.1, "was_loaded": True, "notes": []},
+]
 
 
 def test_a_true_worker_mattes_a_frame_and_gives_the_memory_back(
@@ -123,7 +126,8 @@ def test_without_a_worker_the_message_says_how_to_get_one(
 
 
 def test_nuke_goes_on_while_the_worker_works(app: Any, shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
-    life = {"matte": [["event", "started", {"frames": "1001", "done": {}}], ["sleep", 1.0], REPLY]}
+    started: list[Any] = ["event", "started", {"frames": "1001", "done": {}}]
+    life: dict[str, list[list[Any]]] = {"matte": [started, ["sleep", 1.0], REPLY]}
     use(monkeypatch, WorkerSettings(command=fake_worker(life)))
     node = shot.node(app, frame_range="1001")
     began = time.monotonic()

@@ -43,6 +43,7 @@ class Application:
         self.context_knobs: list[k.Knob] = []
         self.menus = {name: Menu(name) for name in ("Nuke", "Nodes", "Node Graph")}
         self.clipboard = ""
+        self.channel_names = {f"rgba.{name}" for name in ("red", "green", "blue", "alpha")}
         self.render = Execution(self)
         self.module = self._module()
         self.new_script()
@@ -279,6 +280,7 @@ class Application:
             "thisGroup": lambda: self.scopes[-1],
             "allNodes": self._all_nodes,
             "selectedNodes": lambda: [m for m in self.root_node._members if m._knobs["selected"]._value],
+            "channels": lambda node=None: sorted(self.channel_names),
             "frame": self._frame,
             "views": self.views,
             "thisView": lambda: self.view,

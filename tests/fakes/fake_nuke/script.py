@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptError", "add_user_knob", "load_gizmo", "load_text", "save_nodes"]
 
-IGNORED = ("version", "add_layer", "define_window_layout_xml", "set_layout")
+IGNORED = ("version", "define_window_layout_xml", "set_layout")
 
 
 class ScriptError(RuntimeError):
@@ -32,6 +32,9 @@ def load_text(app: Application, text: str, parent: Group, *, paste: bool = False
     for command in tcl.commands(text):
         word, rest = command[0], command[1:]
         if word in IGNORED:
+            continue
+        if word == "add_layer":
+            app.channel_names.update(tcl.unquote(rest[0]).split()[1:])
             continue
         if word == "set":
             named[rest[0]] = stack[-1] if rest[1:] == ["[stack", "0]"] else None
