@@ -1,6 +1,6 @@
 """Packs the plug-in for machines without a checkout: this folder and a copy of ``gossamer_bridge``, as one zip.
 
-``python nuke_plugin/bundle_nuke.py gossamer-nuke.zip``; unpack it anywhere and put the folder ``gossamer`` that it holds
+``python nuke_plugin/bundle_nuke.py gossamer-nuke.zip``; unpack it and put the folder ``gossamer`` inside
 on ``NUKE_PATH``. ``gossamer install-hosts --nuke ~/.nuke`` does the same on the machine itself.
 """
 

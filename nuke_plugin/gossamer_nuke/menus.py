@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import nuke
 from gossamer_nuke.knobs import NODE_CLASS
 
-__all__ = ["install", "knob_changed"]
+__all__ = ["create_group", "install", "knob_changed"]
 
 ICON = "Gossamer.png"
 
@@ -14,7 +15,26 @@ def install() -> None:
     """Put the node into Nodes > Gossamer."""
     menu = nuke.menu("Nodes").addMenu("Gossamer", icon=ICON)
     menu.addCommand("Gossamer", f"nuke.createNode('{NODE_CLASS}')", icon=ICON)
+    menu.addCommand("Gossamer as Group", create_group, icon=ICON)
     nuke.addKnobChanged(knob_changed, nodeClass=NODE_CLASS)
+
+
+def create_group() -> nuke.Group:
+    """A node that carries its inside along: its script shows the mattes also where the plug-in is not installed.
+
+    Raises:
+        NukeError: Nuke made no gizmo.
+    """
+    gizmo = nuke.createNode(NODE_CLASS)
+    if not isinstance(gizmo, nuke.Gizmo):
+        raise NukeError(f"{NODE_CLASS} is no gizmo here. Look for a second {NODE_CLASS} on the plug-in path.")
+    group = gizmo.makeGroup()
+    for index in range(gizmo.inputs()):
+        group.setInput(index, gizmo.input(index))
+    name = gizmo.name()
+    nuke.delete(gizmo)
+    group.setName(name)
+    return group
 
 
 def knob_changed() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.fakes.fake_nuke import Application
 from tests.nuke_plugin.shots import Shot, channel, wait_for
 
 
@@ -147,3 +149,36 @@ def test_a_renamed_script_folder_is_no_reason_to_guess(app: Any, shot: Shot, wor
     app.frame_number = 1001
     node["matte_frame"].execute()
     assert app.messages == ["Gossamer1: the script is not saved. Save it, or set the output folder."]
+
+
+def test_as_a_group_a_script_shows_its_mattes_where_the_plug_in_is_not_installed(
+    app: Any, start: Any, shot: Shot, worker: Any, tmp_path: Path
+) -> None:
+    worker()
+    plate, trimap = shot.read(app), shot.read(app, "trimap")
+    plate["selected"].setValue(True)
+    app.menus["Nodes"].findItem("Gossamer").findItem("Gossamer as Group").invoke()
+    node = app.module.toNode("Gossamer1")
+    assert node.Class() == "Group"
+    assert node.input(0) is plate
+    node.setInput(1, trimap)
+    node["band_out"].setValue(31.0)
+    app.save_as(shot.folder.parent / "shot.nk")
+    app.frame_number = 1001
+    press(app, node, "matte_frame")
+    before = channel(app, node)
+    app.save_as(shot.folder.parent / "shot.nk")
+    bare = Application(tmp_path / "nothing")
+    bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))  # type: ignore[attr-defined]
+    bare.frame_number = 1001
+    node = bare.node_by_name("Gossamer1")
+    assert node is not None
+    assert node["band_out"].value() == 31
+    assert np.array_equal(channel(bare, node), before)
+
+
+def test_as_a_gizmo_a_script_cannot_be_opened_there(app: Any, shot: Shot, tmp_path: Path) -> None:
+    shot.node(app)
+    bare = Application(tmp_path / "nothing")
+    with pytest.raises(RuntimeError, match="Gossamer: Unknown command"):
+        bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ def test_the_files_nuke_looks_for_have_two_lines(name: str) -> None:
 
 def test_the_menu_makes_a_node(app: Any) -> None:
     menu = app.menus["Nodes"].findItem("Gossamer")
-    assert [item.name() for item in menu.items()] == ["Gossamer"]
+    assert [item.name() for item in menu.items()] == ["Gossamer", "Gossamer as Group"]
     menu.items()[0].invoke()
     node = app.module.toNode("Gossamer1")
     assert node.Class() == "Gossamer"

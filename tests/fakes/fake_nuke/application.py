@@ -118,6 +118,18 @@ class Application:
         self.fire("OnUserCreate", node)
         return node
 
+    def group_of(self, gizmo: n.Gizmo) -> n.Group:
+        """What ``Gizmo.makeGroup`` does."""
+        self.check_thread("a new Group")
+        text = Path(gizmo.filename()).read_text(encoding="utf-8")
+        made = load_text(self, text.replace("\nGizmo {", "\nGroup {", 1), gizmo.parent())[0]
+        assert isinstance(made, n.Group)
+        with self.loading():
+            for knob in gizmo._knobs.values():
+                if knob._name != "name" and not knob._is_default():
+                    made._knobs[knob._name].fromScript(knob.toScript())
+        return made
+
     def enter(self, group: n.Group) -> None:
         self.check_thread("a group")
         self.scopes.append(group)

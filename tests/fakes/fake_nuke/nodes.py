@@ -323,6 +323,10 @@ class Gizmo(Group):
     def filename(self) -> str:
         return str(self._app.gizmo_file(self._class))
 
+    def makeGroup(self) -> Group:
+        """A Group with the same knobs and the same inside, beside this node."""
+        return self._app.group_of(self)
+
 
 class Root(Group):
     def fps(self) -> int:
