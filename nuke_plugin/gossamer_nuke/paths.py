@@ -110,6 +110,10 @@ class Stamps:
     def __init__(self, pattern: str, node: str) -> None:
         self._pattern, self._node = pattern, node
 
+    def is_there(self, frame: int, view: str) -> bool:
+        """Whether there is a matte with such a note at all."""
+        return self._path(frame, view).is_file() and at_frame(self._pattern, frame, view).is_file()
+
     def is_current(self, frame: int, view: str, key: str) -> bool:
         """Whether the matte is there, whole, and made from what ``key`` stands for."""
         matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)

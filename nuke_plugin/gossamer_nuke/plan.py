@@ -18,7 +18,7 @@ from gossamer_nuke.knobs import Settings, read_settings
 from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
 from gossamer_nuke.upstream import recipe
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["Plan", "find_node", "frame_key", "make_plan"]
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,13 @@ class Plan:
     """Of the mattes, with ``%04d`` and perhaps ``%V``."""
     frames: tuple[int, ...]
     """All that were asked for, rising."""
-    todo: dict[str, tuple[int, ...]]
-    """By view: the frames that have to be done."""
-    keys: dict[tuple[str, int], str]
-    """By view and frame: what its matte is made from."""
+    views: tuple[str, ...]
+    keep: bool
+    """Whether mattes that are current are left as they are."""
+    made_from: str
+    """Digest of what is the same for all frames: knobs that decide a matte, and the nodes above."""
     transfers: tuple[Transfer, ...]
     color: ScriptColor
-
-    @property
-    def total(self) -> int:
-        return sum(len(frames) for frames in self.todo.values())
 
     @property
     def stamps(self) -> Stamps:
@@ -61,7 +58,7 @@ class Plan:
 
 
 def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Plan:
-    """Read the knobs of ``node`` and decide which frames are to be done.
+    """Read the knobs of ``node`` and check what can be checked.
 
     Args:
         node: a Gossamer node.
@@ -88,14 +85,45 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again:
     color = script_color()
     if settings.color_space:
         color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
-    made_from = recipe(node)
-    keys = {(view, frame): _key(node, settings, color, made_from, frame, view) for view in views for frame in frames}
-    stamps = Stamps(pattern, name)
-    keep = settings.skip_existing and not again
-    todo = {
-        view: tuple(f for f in frames if not (keep and stamps.is_current(f, view, keys[view, f]))) for view in views
-    }
-    return Plan(name, settings, pattern, frames, todo, keys, transfers(node, settings), color)
+    return Plan(
+        node=name,
+        settings=settings,
+        pattern=pattern,
+        frames=frames,
+        views=views,
+        keep=settings.skip_existing and not again,
+        made_from=_digest(node, settings, color),
+        transfers=transfers(node, settings),
+        color=color,
+    )
+
+
+def frame_key(plan: Plan, frame: int, view: str) -> str:
+    """Digest of all that decides one matte: the plan's, and the times of the files that arrive at the inputs.
+
+    On the main thread. Nuke opens a file or two for it, so it is asked for frame by frame, when it is needed.
+
+    Raises:
+        NukeError: the node is gone.
+    """
+    node = find_node(plan)
+    files = []
+    for index in range(4):
+        read = _metadata(node.input(index), frame, view)
+        files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
+    return hashlib.sha256(f"{plan.made_from} {files}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_node(plan: Plan) -> nuke.Group:
+    """The node of a plan. On the main thread.
+
+    Raises:
+        NukeError: it was deleted or renamed meanwhile.
+    """
+    node = nuke.toNode(plan.node)
+    if not isinstance(node, nuke.Group):
+        raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
+    return node
 
 
 def _frames(node: nuke.Group, settings: Settings) -> tuple[int, ...]:
@@ -137,16 +165,11 @@ def _job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
     )
 
 
-def _key(node: nuke.Group, settings: Settings, color: ScriptColor, made_from: str, frame: int, view: str) -> str:
-    """Digest of all that decides a matte: knobs, the nodes above, and the times of the files they read."""
+def _digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
     job = dataclasses.asdict(_job_knobs(settings, color))
     inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
-    files = []
-    for index in range(4):
-        read = _metadata(node.input(index), frame, view)
-        files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
-    values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner, "files": files}
-    text = json.dumps({**values, "recipe": made_from, "config": color.config}, sort_keys=True, default=str)
+    values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
+    text = json.dumps({**values, "recipe": recipe(node), "config": color.config}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

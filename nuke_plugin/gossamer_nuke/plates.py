@@ -7,7 +7,7 @@ from pathlib import Path
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import nuke
-from gossamer_nuke.plan import Plan
+from gossamer_nuke.plan import Plan, find_node
 
 __all__ = ["remove_frames", "render_inputs"]
 
@@ -24,9 +24,7 @@ def render_inputs(plan: Plan, frame: int, view: str, scratch: Path) -> None:
         NukeError: Nuke could not render; its own words are in the message.
         JobCancelledError: the artist pressed Cancel in Nuke's own progress bar.
     """
-    node = nuke.toNode(plan.node)
-    if not isinstance(node, nuke.Group):
-        raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
+    node = find_node(plan)
     for transfer in plan.transfers:
         write = node.node(transfer.write)
         if write is None:

@@ -8,7 +8,7 @@ from gossamer_bridge.settings import frames_text
 from gossamer_nuke import __version__
 from gossamer_nuke.host import nuke, version_text
 from gossamer_nuke.knobs import put, show_status
-from gossamer_nuke.paths import at_frame, report_path, write_whole
+from gossamer_nuke.paths import report_path, write_whole
 from gossamer_nuke.plan import Plan
 from gossamer_nuke.work import Outcome
 
@@ -25,7 +25,8 @@ def show_result(plan: Plan, outcome: Outcome, text: str) -> None:
         nuke.tprint(f"{plan.node} is gone or has another name now; its mattes are {plan.pattern}")
         return
     show_status(node, text)
-    there = [frame for frame in plan.frames if _is_there(plan, frame)]
+    _note_report(node, plan)
+    there = _in_every_view(plan, outcome)
     if not there:
         return
     first, last = there[0], there[-1]
@@ -41,7 +42,6 @@ def show_result(plan: Plan, outcome: Outcome, text: str) -> None:
             result_last=last,
             has_foreground=plan.settings.wants_foreground,
             has_confidence=plan.settings.write_confidence,
-            report_file=report_path(plan.pattern).as_posix(),
         )
     finally:
         nuke.Undo.end()
@@ -51,19 +51,31 @@ def show_result(plan: Plan, outcome: Outcome, text: str) -> None:
         reload.execute()  # Nuke does not look whether a file it has read was replaced
 
 
-def _is_there(plan: Plan, frame: int) -> bool:
-    return all(at_frame(plan.pattern, frame, view).is_file() for view in plan.todo)
+def _note_report(node: nuke.Group, plan: Plan) -> None:
+    """Where the report is, also of a run that made nothing. No step for undo, as the status is none."""
+    path = report_path(plan.pattern)
+    if path.is_file():
+        nuke.Undo.disable()
+        try:
+            put(node, report_file=path.as_posix())
+        finally:
+            nuke.Undo.enable()
 
 
-def summary(plan: Plan, outcome: Outcome, error: str) -> str:
+def _in_every_view(plan: Plan, outcome: Outcome) -> list[int]:
+    """Frames that this run made or found current, rising."""
+    found = {(done.view, done.frame) for done in outcome.frames} | set(outcome.kept)
+    return [frame for frame in plan.frames if all((view, frame) in found for view in plan.views)]
+
+
+def summary(outcome: Outcome, error: str) -> str:
     """One line for the status."""
     done = frames_text({entry.frame for entry in outcome.frames})
-    kept = len(plan.frames) * len(plan.todo) - plan.total
     parts = [f"frames {done} matted in {outcome.seconds:.1f} s" if done else "no frame matted"]
     if outcome.engine:
         parts.append(outcome.engine)
-    if kept:
-        parts.append(f"{kept} kept")
+    if outcome.kept:
+        parts.append(f"{len(outcome.kept)} kept")
     if outcome.restarts:
         parts.append("the worker had to be started again")
     text = ", ".join(parts)
@@ -93,7 +105,7 @@ def write_report(plan: Plan, outcome: Outcome, state: str, error: str) -> Path:
         "seconds": round(outcome.seconds, 3),
         "restarts": outcome.restarts,
         "frames": frames_text(plan.frames),
-        "kept": {view: frames_text(set(plan.frames) - set(todo)) for view, todo in plan.todo.items()},
+        "kept": {view: frames_text({frame for kept, frame in outcome.kept if kept == view}) for view in plan.views},
         "matted": [vars(entry) for entry in outcome.frames],
         "notes": outcome.notes,
     }

@@ -144,7 +144,7 @@ def _refuse_twice(node: nuke.Group) -> None:
 
 
 def _port(plan: Plan) -> NukePort:
-    port = NukePort(f"Gossamer {plan.node}", plan.total, lambda text: _tell(plan.node, text))
+    port = NukePort(f"Gossamer {plan.node}", len(plan.frames) * len(plan.views), lambda text: _tell(plan.node, text))
     _running[plan.node] = port
     return port
 
@@ -170,9 +170,8 @@ def _run(plan: Plan, port: NukePort) -> Outcome:
     outcome = Outcome()
     state, text = "failed", ""
     try:
-        if plan.total:
-            _use_config(plan.color.config)
-            do_plan(plan, port, _keeper, outcome)
+        _use_config(plan.color.config)
+        do_plan(plan, port, _keeper, outcome)
         state = "done"
     except JobCancelledError:
         state, text = "cancelled", "Cancelled"
@@ -189,9 +188,9 @@ def _run(plan: Plan, port: NukePort) -> Outcome:
 def _conclude(plan: Plan, outcome: Outcome, state: str, error: str) -> None:
     """Report and node, whatever happened. An error here must not hide the one before."""
     try:
-        if plan.total:
+        if outcome.frames or error:
             write_report(plan, outcome, state, error)
-        line = summary(plan, outcome, error)
+        line = summary(outcome, error)
         later_on_main_thread(lambda: show_result(plan, outcome, line))
     except NukeError:
         if state == "done":

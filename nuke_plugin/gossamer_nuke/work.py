@@ -16,7 +16,7 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
 from gossamer_nuke.paths import make_scratch
-from gossamer_nuke.plan import Plan
+from gossamer_nuke.plan import Plan, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
 
 __all__ = ["BATCH", "Done", "Outcome", "do_plan"]
@@ -39,6 +39,8 @@ class Outcome:
     """What was done; filled while the work goes on, so that it tells the truth when something stops it."""
 
     frames: list[Done] = field(default_factory=list)
+    kept: list[tuple[str, int]] = field(default_factory=list)
+    """View and frame of mattes that were current."""
     asked: dict[str, Any] = field(default_factory=dict)
     done: dict[str, Any] = field(default_factory=dict)
     engine: str = ""
@@ -54,11 +56,15 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
         NukeError, BridgeError: the first thing that went wrong; ``outcome`` has what was done before.
         JobCancelledError: the artist cancelled.
     """
-    scratch = make_scratch()
     begun = time.monotonic()
+    todo = {view: _left_to_do(plan, view, port, outcome) for view in plan.views}
+    port.total = max(1, sum(len(frames) for frames in todo.values()))
+    if not any(todo.values()):
+        return
+    scratch = make_scratch()
     try:
         with ThreadPoolExecutor(1, "gossamer-matte") as pool:
-            for view, frames in plan.todo.items():
+            for view, frames in todo.items():
                 folder = scratch / view
                 folder.mkdir()
                 _View(plan, view, folder, port, keeper, outcome, pool).do(frames)
@@ -66,6 +72,26 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
         outcome.seconds = time.monotonic() - begun
         outcome.notes += [note for note in port.notes if note not in outcome.notes]
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _left_to_do(plan: Plan, view: str, port: NukePort, outcome: Outcome) -> tuple[int, ...]:
+    """The frames whose mattes are missing or out of date."""
+    left = []
+    for frame in plan.frames:
+        key = ""
+        if plan.keep and plan.stamps.is_there(frame, view):
+            key = _key_of(plan, frame, view, port)
+        if key and plan.stamps.is_current(frame, view, key):
+            outcome.kept.append((view, frame))
+        else:
+            left.append(frame)
+    return tuple(left)
+
+
+def _key_of(plan: Plan, frame: int, view: str, port: NukePort) -> str:
+    if port.is_cancelled():
+        raise JobCancelledError("Cancelled.")
+    return port.run_on_main_thread(lambda: frame_key(plan, frame, view))
 
 
 class _View:
@@ -83,6 +109,7 @@ class _View:
     ) -> None:
         self.plan, self.view, self.scratch = plan, view, scratch
         self.port, self.keeper, self.outcome, self.pool = port, keeper, outcome, pool
+        self.keys: dict[int, str] = {}
         self.running: Future[JobResult] | None = None
         self.batch: tuple[int, ...] = ()
 
@@ -113,6 +140,7 @@ class _View:
             self.port.tell(f"rendering frame {frame}", len(self.outcome.frames) / self.port.total)
         elif self.running.done():
             self.running.result()
+        self.keys[frame] = _key_of(self.plan, frame, self.view, self.port)
         self.port.run_on_main_thread(lambda: render_inputs(self.plan, frame, self.view, self.scratch))
 
     def finish(self) -> None:
@@ -134,5 +162,5 @@ class _View:
         """Take over what the worker said it has written."""
         for frame, files in self.port.take_finished():
             self.outcome.frames.append(Done(frame, self.view, files))
-            self.plan.stamps.write(frame, self.view, self.plan.keys[self.view, frame])
+            self.plan.stamps.write(frame, self.view, self.keys[frame])
         self.port.done = len(self.outcome.frames)

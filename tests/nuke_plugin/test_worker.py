@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -101,6 +102,9 @@ def test_a_worker_that_dies_twice_is_an_error_and_its_frames_are_kept(
     assert "died twice" in app.messages[0]
     assert "frames 1001 matted" in node["status"].value()
     assert node["result_last"].value() == 1001
+    report = json.loads(Path(node["report_file"].value()).read_text(encoding="utf-8"))
+    assert report["state"] == "failed"
+    assert "out of memory" in report["error"]
 
 
 def test_a_worker_that_hangs_can_be_cancelled(app: Any, shot: Shot, monkeypatch: pytest.MonkeyPatch) -> None:
