@@ -84,9 +84,12 @@ class WorkerClient:
             self._hello = Hello.from_values(reply.values)
         except WorkerDiedError as error:
             self.kill()
+            next_step = None
+            if "No module named gossamer" in error.log:
+                next_step = f"Install it there: {command[0]} -m pip install gossamer-matting; or choose another Python."
             raise WorkerStartError(
-                f"The worker ended before it answered. {error.message} It was started as {' '.join(command[:3])} ... "
-                f"Its last words: {error.log or 'none'}"
+                f"The worker ended before it answered. {error.message} It was started as {' '.join(command[:3])} ...",
+                next_step=next_step,
             ) from error
         except JobError as error:
             self.kill()

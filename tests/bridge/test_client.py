@@ -68,10 +68,11 @@ def test_a_program_that_does_not_exist_is_named(make_client: Make) -> None:
         make_client(command=("/nowhere/python",)).start()
 
 
-def test_a_python_without_gossamer_is_recognised_by_its_last_words(make_client: Make, tmp_path: Path) -> None:
-    (tmp_path / "gossamer.py").write_text("raise SystemExit('No module named gossamer, as it were')", encoding="utf-8")
-    client = make_client(command=(sys.executable, str(tmp_path / "gossamer.py")))
-    with pytest.raises(WorkerStartError, match=r"exit code 1.*No module named gossamer, as it were"):
+def test_a_python_without_gossamer_is_told_what_to_install(make_client: Make) -> None:
+    client = make_client(command=(sys.executable, "-I", "-S", "-m", "gossamer", "worker"))
+    with pytest.raises(
+        WorkerStartError, match=r"exit code 1.*No module named gossamer.*-m pip install gossamer-matting"
+    ):
         client.start()
 
 

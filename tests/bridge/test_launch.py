@@ -134,7 +134,8 @@ def test_the_hosts_own_libraries_do_not_reach_the_worker() -> None:
         "PATH": "/bin",
         "HOME": "/h",
     }
-    assert clean_environment(host) == {"OCIO": "/show/config.ocio", "PATH": "/bin", "HOME": "/h", "PYTHONUTF8": "1"}
+    kept = {"OCIO": "/show/config.ocio", "PATH": "/bin", "HOME": "/h"}
+    assert clean_environment(host) == {**kept, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"}
 
 
 def test_the_command_runs_the_package_with_the_interpreter(environ: dict[str, str], tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from gossamer.image.writing import replace_when_done
 from gossamer.worker.placing import place, remove
 from gossamer_bridge.launch import INTERPRETER_SCHEMA, interpreter_file
 
-__all__ = ["HOSTS", "Installed", "adapter_folder", "install", "uninstall"]
+__all__ = ["HOSTS", "ROOMS", "Installed", "adapter_folder", "install", "uninstall"]
 
 HOSTS = ("nuke", "blender")
-_ROOMS = {"nuke": "nuke_plugin", "blender": "blender_addon"}
-_LEFT_OUT = ("__pycache__", "wheels", "dist", "tests")
+ROOMS = {"nuke": "nuke_plugin", "blender": "blender_addon"}
+_LEFT_OUT = ("__pycache__", "wheels", "dist", "tests", "pictures", "examples")
 _NUKE_FOLDER = "gossamer"
 _NUKE_LINE = f'nuke.pluginAddPath("./{_NUKE_FOLDER}")'
 _NUKE_INIT = (
@@ -42,7 +42,7 @@ def adapter_folder(host: str) -> Path:
     Raises:
         SettingError: neither has it.
     """
-    room = _ROOMS[host]
+    room = ROOMS[host]
     package = Path(gossamer.__file__).resolve().parent
     for folder in (package / "hosts" / room, package.parent.parent / room):
         if folder.is_dir():
@@ -69,8 +69,8 @@ def install(places: Mapping[str, Path], *, link: bool = False, python: str = sys
         if host == "blender":
             _require_addons(folder)
         lines += _install_nuke(folder, link) if host == "nuke" else _install_blender(folder, link)
-    records = [*_noted(), *(str(_record(host, place.expanduser().absolute())) for host, place in places.items())]
-    file = _write_note(python, sorted(set(records)))
+        _write_note(python, sorted({*_noted(), str(_record(host, folder))}))  # at once: the next host may fail
+    file = _write_note(python, _noted())
     lines.append(f"{file}: the worker's Python is {python}")
     return Installed(tuple(lines))
 

@@ -97,7 +97,7 @@ def read_record(record: Path) -> Placed | None:
         if values["schema"] != RECORD_SCHEMA:
             raise ValueError(f"schema {values['schema']!r}")
         placed = Placed(dict(values["files"]), dict(values["links"]))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingError(

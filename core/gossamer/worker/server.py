@@ -92,7 +92,12 @@ class Server:
             logger.info("the worker ends: %s", reason)
         self.ending.set()
         for work in list(self._open.values()):
-            work.cancelled.set()
+            self._stop(work)
+
+    def _stop(self, work: Work) -> None:
+        work.cancelled.set()
+        if work is self._current:
+            self.networks.interrupt()
 
     def _is_idle(self) -> bool:
         with self._lock:
@@ -237,7 +242,7 @@ class Server:
             work = self._open.get(request.arguments.get("id", 0))
         if work is None:
             return {"found": False}
-        work.cancelled.set()
+        self._stop(work)
         return {"found": True}
 
     def _shutdown(self, request: Request) -> Mapping[str, Any]:
