@@ -1,8 +1,8 @@
 """Mattes a script's frames and then renders it, in one process of ``nuke -t``: for farms, chunk by chunk.
 
-``nuke -t render.py SCRIPT FRAMES [WRITE ...]``, such as ``nuke -t render.py shot.nk 1001-1010 Write1``. Without names all
-Writes that are on are rendered. All frames of the chunk are one job for the worker, and no render runs inside another.
-Ends with exit code 1 and a sentence when something goes wrong.
+``nuke -t render.py SCRIPT FRAMES [WRITE ...]``, such as ``nuke -t render.py shot.nk 1001-1010 Write1``. Without names
+all Writes that are on are rendered. All frames of the chunk are one job for the worker, and no render runs inside
+another. Ends with exit code 1 and a sentence when something goes wrong.
 """
 
 from __future__ import annotations

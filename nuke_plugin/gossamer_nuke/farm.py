@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
-from gossamer_nuke.host import nuke
+from gossamer_nuke.host import node_by_name, nuke
 from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
 from gossamer_nuke.paths import at_frame
 from gossamer_nuke.session import matte
@@ -55,15 +55,20 @@ def script_loaded() -> None:
     arguments = [str(argument) for argument in nuke.rawArgs]
     if nuke.GUI or not any(argument in ("-x", "-X", "-ix", "-xi") for argument in arguments):
         return
-    matte_script(needed_frames(arguments))
+    matte_script(needed_frames(arguments), active_writes())
 
 
-def matte_script(frames: tuple[int, ...], writes: list[nuke.Node] | None = None) -> None:
-    """Matte ``frames`` of every Gossamer node above ``writes``, or above all Writes that are switched on."""
+def active_writes() -> list[nuke.Node]:
+    """Every Write of the script that is switched on, wherever it lies, in the order of rendering."""
+    everywhere = nuke.allNodes("Write", group=nuke.root(), recurseGroups=True)
+    found = [write for write in everywhere if not write["disable"].value()]
+    return sorted(found, key=lambda write: float(write["render_order"].value()))
+
+
+def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
+    """Matte ``frames`` of every Gossamer node above ``writes``."""
     done: set[str] = set()
-    for write in writes if writes is not None else nuke.allNodes("Write", recurseGroups=True):
-        if write["disable"].value():
-            continue
+    for write in writes:
         for node in gossamer_nodes_above(write):
             if node.fullName() not in done and node["matte_in_render"].value():
                 done.add(node.fullName())
@@ -94,11 +99,10 @@ def render_script(script: str, frames: str, names: list[str]) -> None:
 
 def _writes(script: str, names: list[str]) -> list[nuke.Node]:
     if not names:
-        found = [write for write in nuke.allNodes("Write", recurseGroups=True) if not write["disable"].value()]
-        return sorted(found, key=lambda write: float(write["render_order"].value()))
+        return active_writes()
     writes = []
     for name in names:
-        node = nuke.toNode(name)
+        node = node_by_name(name)
         if node is None or node.Class() != "Write":
             raise NukeError(f"{script} has no Write {name}. Give the full name, as in Group1.Write2.")
         writes.append(node)

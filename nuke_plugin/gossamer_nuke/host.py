@@ -13,7 +13,7 @@ from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.host import JobProgress
 from gossamer_nuke.errors import NukeError
 
-__all__ = ["NukePort", "is_main_thread", "later_on_main_thread", "nuke", "version_text"]
+__all__ = ["NukePort", "is_main_thread", "later_on_main_thread", "node_by_name", "nuke", "version_text"]
 
 Result = TypeVar("Result")
 
@@ -33,6 +33,11 @@ def version_text() -> str:
 def is_main_thread() -> bool:
     """Whether the caller may touch the node graph."""
     return threading.current_thread() is threading.main_thread()
+
+
+def node_by_name(name: str) -> nuke.Node | None:
+    """The node of a full name, whatever group the caller stands in."""
+    return nuke.toNode(f"root.{name}")
 
 
 def later_on_main_thread(function: Callable[[], Any]) -> None:

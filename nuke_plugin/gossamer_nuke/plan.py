@@ -12,7 +12,7 @@ from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
-from gossamer_nuke.host import nuke
+from gossamer_nuke.host import node_by_name, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
 from gossamer_nuke.knobs import Settings, read_settings
 from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
@@ -120,7 +120,7 @@ def find_node(plan: Plan) -> nuke.Group:
     Raises:
         NukeError: it was deleted or renamed meanwhile.
     """
-    node = nuke.toNode(plan.node)
+    node = node_by_name(plan.node)
     if not isinstance(node, nuke.Group):
         raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
     return node

@@ -14,7 +14,7 @@ from gossamer_bridge.client import WorkerSettings
 from gossamer_bridge.errors import BridgeError, JobCancelledError
 from gossamer_bridge.job import WorkerKeeper
 from gossamer_nuke.errors import NukeError
-from gossamer_nuke.host import NukePort, later_on_main_thread, nuke, version_text
+from gossamer_nuke.host import NukePort, later_on_main_thread, node_by_name, nuke, version_text
 from gossamer_nuke.knobs import show_status
 from gossamer_nuke.plan import Plan, make_plan
 from gossamer_nuke.results import show_result, summary, write_report
@@ -22,6 +22,7 @@ from gossamer_nuke.work import Outcome, do_plan
 
 __all__ = [
     "cancel",
+    "cancel_all",
     "close_worker",
     "is_running",
     "matte",
@@ -78,6 +79,12 @@ def cancel(node: nuke.Group) -> None:
         port.cancel()
 
 
+def cancel_all() -> None:
+    """Stop every job; called when the script is closed."""
+    for port in list(_running.values()):
+        port.cancel()
+
+
 def is_running(node: nuke.Group) -> bool:
     """Whether the node is being matted."""
     return node.fullName() in _running
@@ -113,8 +120,7 @@ def open_report(node: nuke.Group) -> None:
 
 def close_worker() -> None:
     """End the worker; called when Nuke ends."""
-    for port in list(_running.values()):
-        port.cancel()
+    cancel_all()
     _keeper.close()
 
 
@@ -209,7 +215,7 @@ def _use_config(config: str) -> None:
 
 
 def _tell(name: str, text: str) -> None:
-    node = nuke.toNode(name)
+    node = node_by_name(name)
     if node is not None:
         show_status(node, text)
 

@@ -9,7 +9,7 @@ import logging
 import sys
 from pathlib import Path
 
-__all__ = ["before_frame_render", "before_render", "init", "menu", "script_loaded"]
+__all__ = ["before_frame_render", "before_render", "init", "menu", "script_closed", "script_loaded"]
 
 logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).resolve().parent.parent
@@ -32,6 +32,7 @@ def init() -> None:
         nuke.addBeforeRender(before_render, nodeClass="Write")
         nuke.addBeforeFrameRender(before_frame_render, nodeClass="Write")
         nuke.addOnScriptLoad(script_loaded, nodeClass="Root")
+        nuke.addOnScriptClose(script_closed, nodeClass="Root")
     except Exception:
         logger.exception("Gossamer is not available in this Nuke. Install it again from its README.")
 
@@ -65,6 +66,13 @@ def script_loaded() -> None:
     from gossamer_nuke import farm
 
     farm.script_loaded()
+
+
+def script_closed() -> None:
+    """When a script is closed, and when Nuke ends."""
+    session = sys.modules.get("gossamer_nuke.session")
+    if session is not None:  # else nothing can be running
+        session.cancel_all()
 
 
 def _find_bridge() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.job import JobResult, WorkerKeeper, run_job
+from gossamer_bridge.settings import Knobs
+from gossamer_nuke.background import Background
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
@@ -63,11 +64,10 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
         return
     scratch = make_scratch()
     try:
-        with ThreadPoolExecutor(1, "gossamer-matte") as pool:
-            for view, frames in todo.items():
-                folder = scratch / view
-                folder.mkdir()
-                _View(plan, view, folder, port, keeper, outcome, pool).do(frames)
+        for view, frames in todo.items():
+            folder = scratch / view
+            folder.mkdir()
+            _View(plan, view, folder, port, keeper, outcome).do(frames)
     finally:
         outcome.seconds = time.monotonic() - begun
         outcome.notes += [note for note in port.notes if note not in outcome.notes]
@@ -105,12 +105,11 @@ class _View:
         port: NukePort,
         keeper: WorkerKeeper,
         outcome: Outcome,
-        pool: ThreadPoolExecutor,
     ) -> None:
         self.plan, self.view, self.scratch = plan, view, scratch
-        self.port, self.keeper, self.outcome, self.pool = port, keeper, outcome, pool
+        self.port, self.keeper, self.outcome = port, keeper, outcome
         self.keys: dict[int, str] = {}
-        self.running: Future[JobResult] | None = None
+        self.running: Background[JobResult] | None = None
         self.batch: tuple[int, ...] = ()
 
     def do(self, frames: tuple[int, ...]) -> None:
@@ -120,17 +119,20 @@ class _View:
                     self.render(frame)
                 self.finish()
                 self.batch = upcoming
-                knobs = self.plan.knobs(self.view, upcoming, self.scratch.as_posix())
-                self.running = self.pool.submit(run_job, knobs, self.port, self.keeper)
+                self.running = self.start(self.plan.knobs(self.view, upcoming, self.scratch.as_posix()))
             self.finish()
         except BaseException as error:
             if self.running is not None:
                 if not isinstance(error, NukeError):  # a frame that cannot be rendered spoils none before it
                     self.port.cancel()
-                wait([self.running])
+                self.running.wait()
                 with contextlib.suppress(Exception):  # what stopped us comes first
                     self.settle()
             raise
+
+    def start(self, knobs: Knobs) -> Background[JobResult]:
+        """Hand a batch to the worker."""
+        return Background(lambda: run_job(knobs, self.port, self.keeper), f"gossamer {self.plan.node} worker")
 
     def render(self, frame: int) -> None:
         """Have Nuke render the inputs of a frame, unless there is no use in it any more."""
@@ -138,7 +140,7 @@ class _View:
             raise JobCancelledError("Cancelled.")
         if self.running is None:
             self.port.tell(f"rendering frame {frame}", len(self.outcome.frames) / self.port.total)
-        elif self.running.done():
+        elif self.running.is_done():
             self.running.result()
         self.keys[frame] = _key_of(self.plan, frame, self.view, self.port)
         self.port.run_on_main_thread(lambda: render_inputs(self.plan, frame, self.view, self.scratch))
@@ -147,7 +149,7 @@ class _View:
         """Wait for the batch that the worker has; note what it wrote, also if it did not come to the end."""
         if self.running is None:
             return
-        wait([self.running])
+        self.running.wait()
         running, self.running = self.running, None
         self.settle()
         result = running.result()

@@ -97,3 +97,15 @@ def test_a_node_that_is_deleted_while_it_is_matted_ends_its_job(app: Any, shot: 
 
     app.idle(lambda: not session._running and not app.calls)
     assert app.messages[0].startswith("Gossamer1 is gone: it was deleted or renamed while it was matted.")
+
+
+def test_closing_the_script_ends_its_jobs(app: Any, shot: Shot, worker: Any) -> None:
+    worker()
+    node = shot.node(app)
+    node["matte_range"].execute()
+    app.new_script()
+    from gossamer_nuke import session
+
+    app.idle(lambda: not session._running and not app.calls)
+    assert names(shot) == []
+    assert app.messages == []

@@ -169,7 +169,7 @@ def test_as_a_group_a_script_shows_its_mattes_where_the_plug_in_is_not_installed
     before = channel(app, node)
     app.save_as(shot.folder.parent / "shot.nk")
     bare = Application(tmp_path / "nothing")
-    bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))  # type: ignore[attr-defined]
+    bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
     bare.frame_number = 1001
     node = bare.node_by_name("Gossamer1")
     assert node is not None
@@ -181,4 +181,4 @@ def test_as_a_gizmo_a_script_cannot_be_opened_there(app: Any, shot: Shot, tmp_pa
     shot.node(app)
     bare = Application(tmp_path / "nothing")
     with pytest.raises(RuntimeError, match="Gossamer: Unknown command"):
-        bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))  # type: ignore[attr-defined]
+        bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))

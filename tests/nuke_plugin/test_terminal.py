@@ -62,6 +62,18 @@ def test_a_render_computes_nothing_that_is_there(terminal: Any, shot: Shot, work
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1002", "1003"]
 
 
+def test_a_render_in_a_gui_matts_its_frames_and_asks_nothing(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app)
+    write = write_below(app, node, shot.folder.parent)
+    app.module.execute(write, 1001, 1001)
+    assert len(keeper.jobs) == 1
+    node["model"].setValue("gossamer-xl")
+    with pytest.raises(Exception, match="gossamer-xl"):
+        app.module.execute(write, 1002, 1002)
+    assert app.messages == []
+
+
 def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
     start: Any, app: Any, shot: Shot, monkeypatch: Any
 ) -> None:

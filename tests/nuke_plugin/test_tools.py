@@ -41,7 +41,7 @@ def test_the_bundle_is_the_folder_and_the_bridge_and_starts_alone(tmp_path: Path
     code = (
         "import sys, types\n"
         "nuke = types.ModuleType('nuke')\n"
-        "for name in ('pluginAddPath', 'addBeforeRender', 'addBeforeFrameRender', 'addOnScriptLoad'):\n"
+        "for name in 'pluginAddPath addBeforeRender addBeforeFrameRender addOnScriptLoad addOnScriptClose'.split():\n"
         "    setattr(nuke, name, lambda *a, **k: print('called'))\n"
         "sys.modules['nuke'] = nuke\n"
         "exec(open('init.py').read())\n"
@@ -57,7 +57,7 @@ def test_the_bundle_is_the_folder_and_the_bridge_and_starts_alone(tmp_path: Path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("called") == 5
+    assert done.stdout.count("called") == 6
     assert str(tmp_path / "gossamer" / "gossamer_bridge") in done.stdout
 
 

@@ -44,6 +44,7 @@ class Application:
         self.menus = {name: Menu(name) for name in ("Nuke", "Nodes", "Node Graph")}
         self.clipboard = ""
         self.channel_names = {f"rgba.{name}" for name in ("red", "green", "blue", "alpha")}
+        self.script_is_open = False
         self.render = Execution(self)
         self.module = self._module()
         self.new_script()
@@ -52,6 +53,9 @@ class Application:
 
     def new_script(self) -> None:
         """An empty script, as after File > New."""
+        if self.script_is_open:
+            self.fire("OnScriptClose", self.root_node)
+        self.script_is_open = True
         with self.loading():
             self.root_node = n.Root(self, "Root", None)
             self.root_node._knobs["name"]._value = "Root"
@@ -238,8 +242,13 @@ class Application:
     def press(self, node: n.Node, knob: k.Knob) -> None:
         """A button's script."""
         if isinstance(knob, k.PyScript_Knob):
-            with self.context(node, knob):
-                exec(knob.command(), {"nuke": self.module})
+            inside = node if isinstance(node, n.Group) else node.parent()
+            self.scopes.append(inside)  # a button's script stands inside of its group
+            try:
+                with self.context(node, knob):
+                    exec(knob.command(), {"nuke": self.module})
+            finally:
+                self.scopes.remove(inside)
 
     def undo(self) -> None:
         _, changes = self.undo_entries.pop()
@@ -252,7 +261,8 @@ class Application:
 
     def node_by_name(self, s: str) -> n.Node | None:
         self.check_thread("toNode")
-        node: n.Node | None = self.root_node
+        is_full = s.startswith("root.")
+        node: n.Node | None = self.root_node if is_full else self.scopes[-1]
         for step in s.removeprefix("root.").split("."):
             node = node.node(step) if isinstance(node, n.Group) else None
         return node
