@@ -55,7 +55,7 @@ def script_loaded() -> None:
     arguments = [str(argument) for argument in nuke.rawArgs]
     if nuke.GUI or not any(argument in ("-x", "-X", "-ix", "-xi") for argument in arguments):
         return
-    matte_script(needed_frames(arguments), active_writes())
+    matte_script(needed_frames(arguments), _named_writes(arguments) or active_writes())
 
 
 def active_writes() -> list[nuke.Node]:
@@ -70,7 +70,8 @@ def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
     done: set[str] = set()
     for write in writes:
         for node in gossamer_nodes_above(write):
-            if node.fullName() not in done and node["matte_in_render"].value():
+            is_wanted = node["matte_in_render"].value() and not node["disable"].value()
+            if is_wanted and node.fullName() not in done:
                 done.add(node.fullName())
                 matte(node, frames)
 
@@ -95,6 +96,12 @@ def render_script(script: str, frames: str, names: list[str]) -> None:
     for write in writes:
         for first, last in _runs(wanted):
             nuke.execute(write, first, last)
+
+
+def _named_writes(arguments: list[str]) -> list[nuke.Node]:
+    """The nodes of ``-X Write1,Write2``; names that do not exist are left for Nuke to complain about."""
+    names = [name for flag, text in zip(arguments, arguments[1:]) if flag == "-X" for name in text.split(",")]
+    return [node for node in map(node_by_name, names) if node is not None]
 
 
 def _writes(script: str, names: list[str]) -> list[nuke.Node]:

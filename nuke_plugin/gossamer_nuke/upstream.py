@@ -12,22 +12,24 @@ __all__ = ["gossamer_nodes_above", "recipe"]
 
 LOOKS = (
     *("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark"),
-    *("status", "report_file"),
+    *("status", "report_file", "result_", "has_result", "has_foreground", "has_confidence"),
 )
-"""Knobs that move no pixel, by the beginning of their names; the last two are those of our own node."""
+"""Knobs that move no pixel, by the beginning of their names. The second line's are those that our own runs set: what
+they come from, the other knobs and the nodes above, is in the digest."""
 
 
 def walk(node: nuke.Node) -> Iterator[nuke.Node]:
-    """``node`` and everything above it, each once, into groups and out of them."""
+    """Everything above ``node`` and the node itself, each once, from the top down; into groups and out of them."""
     seen: set[str] = set()
-    waiting = [node]
+    waiting = [(node, False)]
     while waiting:
-        current = waiting.pop()
-        if current.fullName() in seen:
-            continue
-        seen.add(current.fullName())
-        yield current
-        waiting += [above for above in _above(current) if above is not None]
+        current, is_ready = waiting.pop()
+        if is_ready:
+            yield current
+        elif current.fullName() not in seen:
+            seen.add(current.fullName())
+            waiting.append((current, True))
+            waiting += [(above, False) for above in reversed(_above(current)) if above is not None]
 
 
 def _above(node: nuke.Node) -> list[nuke.Node | None]:
@@ -42,8 +44,7 @@ def _above(node: nuke.Node) -> list[nuke.Node | None]:
 
 def gossamer_nodes_above(node: nuke.Node) -> list[nuke.Group]:
     """The Gossamer nodes whose mattes a render of ``node`` needs, those farther up first."""
-    found = [above for above in walk(node) if isinstance(above, nuke.Group) and is_gossamer(above)]
-    return list(reversed(found))
+    return [above for above in walk(node) if isinstance(above, nuke.Group) and is_gossamer(above)]
 
 
 def recipe(node: nuke.Node) -> str:

@@ -92,6 +92,36 @@ def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
     assert len(keeper.jobs) == 1
 
 
+def test_nuke_x_with_names_matts_what_those_writes_need(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
+    for _ in range(2):
+        write_below(app, shot.node(app), shot.folder.parent)
+    app.save_as(shot.folder.parent / "shot.nk")
+    farm = start(gui=False, arguments=("-X", "Write2", "-F", "1001", "shot.nk"))
+    from gossamer_nuke import session
+    from tests.nuke_plugin.in_process import InProcessKeeper
+
+    keeper = InProcessKeeper()
+    monkeypatch.setattr(session, "_keeper", keeper)
+    farm.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
+    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["Gossamer2.%04d.exr"]
+
+
+def test_of_two_nodes_in_a_row_the_upper_one_is_matted_first(terminal: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    upper, trimap = shot.node(terminal), shot.read(terminal, "trimap")
+    lower = terminal.module.nodes.Gossamer(inputs=[upper, trimap])
+    merge = terminal.module.nodes.Merge2(inputs=[lower, upper], operation="plus")  # reaches the upper one twice
+    write = write_below(terminal, merge, shot.folder.parent)
+    from gossamer_nuke.farm import matte_script
+
+    matte_script((1001,), [write])
+    names = [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs]
+    assert names == ["Gossamer1.%04d.exr", "Gossamer2.%04d.exr"]
+    terminal.module.execute(write, 1001, 1002)
+    terminal.module.execute(write, 1001, 1002)  # what the upper one's runs leave in its knobs makes nothing stale
+    assert [job["frames"] for job in keeper.jobs] == ["1001", "1001", "1002", "1002"]
+
+
 def test_opening_a_script_in_a_gui_or_with_t_matts_nothing(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
     node = shot.node(app)
     write_below(app, node, shot.folder.parent)
