@@ -124,6 +124,12 @@ def test_a_worker_that_refuses_the_version_is_quoted(make_client: Make) -> None:
         client.start()
 
 
+def test_a_worker_that_refuses_to_talk_is_quoted(make_client: Make) -> None:
+    client = make_client({"hello": [["fail", "ModelError", "The manifest is damaged."]]})
+    with pytest.raises(WorkerStartError, match=r"refused the first question: The manifest is damaged\..*doctor"):
+        client.start()
+
+
 def test_an_answer_that_is_no_hello_is_refused(make_client: Make) -> None:
     client = make_client({"hello": [["reply", {"protocol": 1}]]})
     with pytest.raises(WireFormatError, match="is no Hello"):

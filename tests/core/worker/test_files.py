@@ -13,6 +13,7 @@ from gossamer.errors import ColorError, ImageReadError, ImageWriteError, Setting
 from gossamer.image.color import resolve_space
 from gossamer.image.image import Image, Window
 from gossamer.image.io import read_image, write_image
+from gossamer.worker import files
 from gossamer.worker.files import fetch, store
 
 PIXELS = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
@@ -117,3 +118,10 @@ def test_a_path_of_a_million_characters_is_an_error_and_no_crash() -> None:
     arguments = {"path": "/" + "x" * 1_000_000, "channels": ["A"], "rows": "top-down", "window": "data"}
     with pytest.raises(ImageReadError):
         fetch(arguments)
+
+
+def test_a_picture_larger_than_a_message_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / "a.exr", Image.from_pixels(PIXELS[..., :1], ("A",)), data_type="float")
+    monkeypatch.setattr(files, "BODY_LIMIT", 31)
+    with pytest.raises(SettingError, match=r"a\.exr has 32 bytes of pixels; 31 can travel at once"):
+        fetch({"path": str(tmp_path / "a.exr"), "channels": ["A"], "rows": "top-down", "window": "data"})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gossamer
 from gossamer.errors import SettingError
 from gossamer.worker import hosts
 from gossamer_bridge.launch import find_interpreter, interpreter_file
@@ -225,3 +226,28 @@ def test_a_place_that_cannot_be_written_is_named(home: Path, rooms: Path, tmp_pa
     (home / "config").write_text("", encoding="utf-8")
     with pytest.raises(SettingError, match="adapters would not find the worker"):
         hosts.install({})
+
+
+def test_an_installation_without_adapters_says_how_to_mend_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gossamer, "__file__", str(tmp_path / "lib" / "gossamer" / "__init__.py"))
+    with pytest.raises(SettingError, match=r"holds no nuke_plugin; reinstall it: pip install --force-reinstall"):
+        hosts.adapter_folder("nuke")
+    packaged = tmp_path / "lib" / "gossamer" / "hosts" / "nuke_plugin"
+    packaged.mkdir(parents=True)
+    assert hosts.adapter_folder("nuke") == packaged
+
+
+def test_what_cannot_be_removed_is_named(
+    home: Path, rooms: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts.install({"nuke": tmp_path / "nuke"})
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(SettingError, match=r"Cannot remove from .*nuke: Permission denied\. Close the host"):
+        hosts.uninstall({"nuke": tmp_path / "nuke"})
+    monkeypatch.setattr(hosts, "remove", lambda folder, record: ([], []))
+    with pytest.raises(SettingError, match=r"Cannot remove .*worker\.json: Permission denied\. Remove it by hand"):
+        hosts.uninstall()
