@@ -108,6 +108,8 @@ class NukePort:
                 "Render the plate to files first and matte those."
             )
         if call.error is not None:
+            if self.is_cancelled():  # the script may be closed, so what went wrong is no news
+                raise JobCancelledError("Cancelled.") from call.error
             raise call.error
         return call.result  # type: ignore[no-any-return]
 

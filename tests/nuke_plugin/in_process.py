@@ -35,7 +35,8 @@ class InProcessClient:
         self.keeper.jobs.append(job)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "job.json"
-            is_replaced = job["model"] == "gossamer-s" and not job["outputs"]["confidence"]
+            needs_network = self.keeper.networks or job["outputs"]["confidence"]
+            is_replaced = job["model"] == "gossamer-s" and not needs_network
             model = "closed-form" if is_replaced else job["model"]
             path.write_text(json.dumps({**job, "model": model}), encoding="utf-8")
             parsed = load_job(path)
@@ -64,7 +65,9 @@ class InProcessClient:
 class InProcessKeeper:
     """What ``run_job`` and the session ask of a ``WorkerKeeper``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, networks: bool = False) -> None:
+        self.networks = networks
+        """Whether the default network is run as it is."""
         self.jobs: list[dict[str, Any]] = []
         """The jobs that came in, as JSON values."""
         self.frame_done: Callable[[int], None] = lambda frame: None

@@ -57,6 +57,15 @@ def test_its_exception_is_raised_where_it_was_asked_for(app: Any, port: Any) -> 
     assert str(answer) == "as it was"
 
 
+def test_once_cancelled_an_exception_there_is_no_news(app: Any, port: Any) -> None:
+    def close_and_fail() -> None:
+        port.cancel()
+        raise ValueError("the node is gone")
+
+    answer = in_thread(app, lambda: port.run_on_main_thread(close_and_fail))
+    assert isinstance(answer, JobCancelledError)
+
+
 def test_on_the_main_thread_it_is_called_at_once(port: Any) -> None:
     assert port.run_on_main_thread(lambda: 7) == 7
 

@@ -24,6 +24,8 @@ __all__ = ["Application"]
 class Application:
     """One running Nuke. Everything that a test wants to arrange or to look at is an attribute here."""
 
+    root_node: n.Root
+
     def __init__(self, plugin_path: Path, *, gui: bool = True) -> None:
         self.gui, self.plugin_path = gui, plugin_path
         self.main_thread = threading.current_thread()
