@@ -135,12 +135,12 @@ class Smoke:
         self.node["band_out"].setValue(30)
         assert len(session.matte(self.gizmo(), (FIRST,)).frames) == 1
 
-    def a_render_matts_its_own_frames(self) -> None:
+    def a_render_mattes_its_own_frames(self) -> None:
         nuke.execute(self.write, FIRST + 1, FIRST + 1)
         assert self.matte(FIRST + 1).is_file()
         assert (self.folder / f"comp.{FIRST + 1}.exr").is_file()
 
-    def the_farm_script_matts_before_it_renders(self) -> None:
+    def the_farm_script_mattes_before_it_renders(self) -> None:
         farm.matte_script((LAST,), [self.write])
         nuke.execute(self.write, LAST, LAST)
         assert (self.folder / f"comp.{LAST}.exr").is_file()
@@ -190,8 +190,8 @@ CHECKS = (
     "the_foreground_layer_is_known",
     "what_is_current_is_kept",
     "a_changed_knob_does_it_again",
-    "a_render_matts_its_own_frames",
-    "the_farm_script_matts_before_it_renders",
+    "a_render_mattes_its_own_frames",
+    "the_farm_script_mattes_before_it_renders",
     "proxy_mode_is_refused",
     "a_saved_script_shows_its_mattes_again",
 )

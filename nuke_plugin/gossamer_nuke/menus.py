@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import nuke
-from gossamer_nuke.knobs import NODE_CLASS
+from gossamer_nuke.knobs import NODE_CLASS, is_gossamer
 
 __all__ = ["create_group", "install", "knob_changed"]
 
@@ -16,7 +16,8 @@ def install() -> None:
     menu = nuke.menu("Nodes").addMenu("Gossamer", icon=ICON)
     menu.addCommand("Gossamer", f"nuke.createNode('{NODE_CLASS}')", icon=ICON)
     menu.addCommand("Gossamer as Group", create_group, icon=ICON)
-    nuke.addKnobChanged(knob_changed, nodeClass=NODE_CLASS)
+    for node_class in (NODE_CLASS, "Group"):
+        nuke.addKnobChanged(knob_changed, nodeClass=node_class)
 
 
 def create_group() -> nuke.Group:
@@ -40,7 +41,7 @@ def create_group() -> nuke.Group:
 def knob_changed() -> None:
     """Say in the status why a view is black."""
     node, knob = nuke.thisNode(), nuke.thisKnob()
-    if knob is None or knob.name() not in ("view", "output"):
+    if knob is None or knob.name() not in ("view", "output") or not is_gossamer(node):
         return
     view = str(node["view"].value())
     wants_foreground = view == "foreground" or (knob.name() == "output" and int(node["output"].getValue()) > 0)

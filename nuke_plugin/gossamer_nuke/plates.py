@@ -7,11 +7,14 @@ from pathlib import Path
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import nuke
+from gossamer_nuke.knobs import put
 from gossamer_nuke.plan import Plan, find_node
 
 __all__ = ["remove_frames", "render_inputs"]
 
 DATATYPES = {"float": "32 bit float", "half": "16 bit half"}
+UNUSED = "unused.exr"
+"""File name of a Write that is off. Without an ending Nuke would forget what belongs to EXR."""
 
 
 def render_inputs(plan: Plan, frame: int, view: str, scratch: Path) -> None:
@@ -32,14 +35,20 @@ def render_inputs(plan: Plan, frame: int, view: str, scratch: Path) -> None:
         path = scratch / f"{transfer.stem}.%04d.exr"
         nuke.Undo.disable()
         try:
-            write["file"].setValue(path.as_posix())
-            write["datatype"].setValue(DATATYPES[plan.settings.transfer])
-            write["disable"].setValue(False)
+            # The file name comes first: another ending sets what belongs to the format back to its defaults.
+            put(
+                write,
+                file=path.as_posix(),
+                file_type="exr",
+                datatype=DATATYPES[plan.settings.transfer],
+                compression="Zip (1 scanline)",
+                metadata="all metadata" if transfer.job_field == "plate" else "no metadata",
+                disable=False,
+            )
             _execute(plan, write, transfer.stem, frame, view)
         finally:
             try:
-                write["disable"].setValue(True)
-                write["file"].setValue("")
+                put(write, disable=True, file=UNUSED)
             finally:
                 nuke.Undo.enable()
         if not Path(path.as_posix() % frame).is_file():

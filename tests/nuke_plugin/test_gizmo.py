@@ -169,6 +169,7 @@ def test_the_writes_inside_are_off_raw_and_name_their_channels(app: Any) -> None
         assert write["disable"].value()
         assert write["raw"].value()
         assert not write["autocrop"].value()
+        assert (write["file_type"].value(), write["file"].value()) == ("exr", "unused.exr")
         assert channel_names(write["channels"].value())
     assert writes[0]["metadata"].value() == "all metadata"
 

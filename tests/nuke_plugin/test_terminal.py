@@ -41,7 +41,7 @@ def test_a_button_pressed_by_a_script_works_at_once(terminal: Any, shot: Shot, w
     assert node["status"].value().startswith("frames 1001-1004 matted")
 
 
-def test_a_render_matts_the_frames_of_its_chunk(terminal: Any, shot: Shot, worker: Any) -> None:
+def test_a_render_mattes_the_frames_of_its_chunk(terminal: Any, shot: Shot, worker: Any) -> None:
     keeper = worker()
     node = shot.node(terminal)
     write = write_below(terminal, node, shot.folder.parent)
@@ -62,7 +62,7 @@ def test_a_render_computes_nothing_that_is_there(terminal: Any, shot: Shot, work
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1002", "1003"]
 
 
-def test_a_render_in_a_gui_matts_its_frames_and_asks_nothing(app: Any, shot: Shot, worker: Any) -> None:
+def test_a_render_in_a_gui_mattes_its_frames_and_asks_nothing(app: Any, shot: Shot, worker: Any) -> None:
     keeper = worker()
     node = shot.node(app)
     write = write_below(app, node, shot.folder.parent)
@@ -74,7 +74,7 @@ def test_a_render_in_a_gui_matts_its_frames_and_asks_nothing(app: Any, shot: Sho
     assert app.messages == []
 
 
-def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
+def test_nuke_x_mattes_all_frames_in_one_job_before_it_renders(
     start: Any, app: Any, shot: Shot, monkeypatch: Any
 ) -> None:
     node = shot.node(app)
@@ -92,7 +92,7 @@ def test_nuke_x_matts_all_frames_in_one_job_before_it_renders(
     assert len(keeper.jobs) == 1
 
 
-def test_nuke_x_with_names_matts_what_those_writes_need(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
+def test_nuke_x_with_names_mattes_what_those_writes_need(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
     for _ in range(2):
         write_below(app, shot.node(app), shot.folder.parent)
     app.save_as(shot.folder.parent / "shot.nk")
@@ -122,7 +122,7 @@ def test_of_two_nodes_in_a_row_the_upper_one_is_matted_first(terminal: Any, shot
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1001", "1002", "1002"]
 
 
-def test_opening_a_script_in_a_gui_or_with_t_matts_nothing(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
+def test_opening_a_script_in_a_gui_or_with_t_mattes_nothing(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
     node = shot.node(app)
     write_below(app, node, shot.folder.parent)
     app.save_as(shot.folder.parent / "shot.nk")

@@ -92,7 +92,7 @@ def test_the_smoke_test_fails_where_something_is_wrong(
     assert "pass   1 the node is there" in printed
 
 
-def test_the_farm_script_matts_a_chunk_in_one_job_and_renders_it(terminal: Any, shot: Shot, worker: Any) -> None:
+def test_the_farm_script_mattes_a_chunk_in_one_job_and_renders_it(terminal: Any, shot: Shot, worker: Any) -> None:
     keeper = worker()
     node = shot.node(terminal)
     terminal.module.nodes.Write(

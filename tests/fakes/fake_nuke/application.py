@@ -217,11 +217,21 @@ class Application:
     def after_change(self, node: n.Node, knob: k.Knob) -> None:
         if self.load_depth:
             return
+        if node.Class() == "Write" and knob._name == "file":
+            self._choose_format(node)
         with self.context(node, knob):
             code = node._knobs["knobChanged"]._text() if node._knobs["knobChanged"] is not knob else ""
             if code:
                 exec(code, {"nuke": self.module})
             self.fire("KnobChanged", node)
+
+    def _choose_format(self, node: n.Node) -> None:
+        """A Write takes its format from the file's ending; another format begins with its own defaults."""
+        kind = Path(node._knobs["file"]._text()).suffix[1:]
+        if kind != node._knobs["file_type"]._text():
+            node._knobs["file_type"]._value = kind
+            for name, value in (("datatype", 0), ("compression", 1), ("metadata", 1)):
+                node._knobs[name]._value = value
 
     @contextlib.contextmanager
     def context(self, node: n.Node, knob: k.Knob | None = None) -> Iterator[None]:
