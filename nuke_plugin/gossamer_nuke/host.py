@@ -115,7 +115,7 @@ class NukePort:
 
     def report_progress(self, progress: JobProgress) -> None:
         done = self.done + progress.done
-        part = 0.0 if progress.finished else progress.part
+        part = progress.part if progress.state == "solving" and not progress.finished else 0.0
         text = _progress_text(progress, done, self.total)
         self.notes += [note for note in progress.notes if note not in self.notes]
         self.tell(text, (done + part) / self.total)
@@ -177,6 +177,8 @@ def _progress_text(progress: JobProgress, done: int, total: int) -> str:
         return f"{progress.state} the worker"
     if progress.state == "loading":
         return "loading the model"
+    if progress.state == "building":
+        return f"building an engine for this card, once: {100 * progress.part:.0f} %"
     if progress.state == "cancelling":
         return "cancelling"
     text = f"{done} of {total} frames"

@@ -114,6 +114,7 @@ def test_a_call_that_never_ends_is_an_error(app: Any, port: Any, monkeypatch: An
         (JobProgress("starting"), "starting the worker", 0),
         (JobProgress("restarting", 1, 2), "restarting the worker", 25),
         (JobProgress("loading"), "loading the model", 0),
+        (JobProgress("building", part=0.4), "building an engine for this card, once: 40 %", 0),
         (JobProgress("cancelling"), "cancelling", 0),
         (
             JobProgress("solving", 1, 4, 1002, 0.5, 12.4, "onnxruntime on cpu, fp32"),
