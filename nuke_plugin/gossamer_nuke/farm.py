@@ -1,0 +1,154 @@
+"""Renders: before a frame is rendered, the mattes that it needs are there, or the render fails with a sentence."""
+
+from __future__ import annotations
+
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.host import node_by_name, nuke
+from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
+from gossamer_nuke.paths import at_frame
+from gossamer_nuke.session import matte
+from gossamer_nuke.upstream import gossamer_nodes_above
+
+__all__ = [
+    "before_frame_render",
+    "before_render",
+    "matte_script",
+    "needed_frames",
+    "render_script",
+    "script_loaded",
+]
+
+
+def before_render() -> None:
+    """Refuse a render that would silently come out wrong."""
+    for node in _needed(nuke.thisNode()):
+        name, view = node.fullName(), str(node["view"].value())
+        if view != VIEWS[0]:
+            raise NukeError(f"{name}: view is {view}, so the picture would be rendered instead. Set view to matte.")
+        wanted = OUTPUTS[int(node["output"].getValue())]
+        if wanted != OUTPUTS[0] and _has_result(node) and not node["has_foreground"].value():
+            raise NukeError(
+                f"{name}: output is {wanted}, but the mattes were made without a foreground. Matte the range again."
+            )
+
+
+def before_frame_render() -> None:
+    """Matte the frame that is about to be rendered, as far as its mattes are missing or out of date."""
+    frame = nuke.frame()
+    for node in _needed(nuke.thisNode()):
+        name = node.fullName()
+        if node["matte_in_render"].value():
+            matte(node, (frame,))
+        elif not _has_result(node) or not _is_there(node, frame):
+            raise NukeError(
+                f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."
+            )
+
+
+def script_loaded() -> None:
+    """``nuke -x`` and ``-X``: matte the whole range of this process before the render begins.
+
+    One job for all frames keeps the worker busy; frame by frame it would wait for Nuke in between. A render of Nuke
+    that is started otherwise comes to :func:`before_frame_render`.
+    """
+    arguments = [str(argument) for argument in nuke.rawArgs]
+    if nuke.GUI or not any(argument in ("-x", "-X", "-ix", "-xi") for argument in arguments):
+        return
+    matte_script(needed_frames(arguments), _named_writes(arguments) or active_writes())
+
+
+def active_writes() -> list[nuke.Node]:
+    """Every Write of the script that is switched on, wherever it lies, in the order of rendering."""
+    everywhere = nuke.allNodes("Write", group=nuke.root(), recurseGroups=True)
+    found = [write for write in everywhere if not write["disable"].value()]
+    return sorted(found, key=lambda write: float(write["render_order"].value()))
+
+
+def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
+    """Matte ``frames`` of every Gossamer node above ``writes``."""
+    done: set[str] = set()
+    for write in writes:
+        for node in gossamer_nodes_above(write):
+            is_wanted = node["matte_in_render"].value() and not node["disable"].value()
+            if is_wanted and node.fullName() not in done:
+                done.add(node.fullName())
+                matte(node, frames)
+
+
+def render_script(script: str, frames: str, names: list[str]) -> None:
+    """Open ``script``, matte ``frames`` of what its Writes need, and render them.
+
+    Args:
+        script: path of a ``.nk``.
+        frames: ``1001-1010``.
+        names: full names of Writes; none means all that are switched on.
+
+    Raises:
+        NukeError: a name is no Write, or something above it is wrong.
+        BridgeError: the worker cannot do it.
+        RuntimeError: Nuke's own.
+    """
+    nuke.scriptOpen(script)
+    wanted = parse_frames(frames, script)
+    writes = _writes(script, names)
+    matte_script(wanted, writes)
+    for write in writes:
+        for first, last in _runs(wanted):
+            nuke.execute(write, first, last)
+
+
+def _named_writes(arguments: list[str]) -> list[nuke.Node]:
+    """The nodes of ``-X Write1,Write2``; names that do not exist are left for Nuke to complain about."""
+    names = [name for flag, text in zip(arguments, arguments[1:]) if flag == "-X" for name in text.split(",")]
+    return [node for node in map(node_by_name, names) if node is not None]
+
+
+def _writes(script: str, names: list[str]) -> list[nuke.Node]:
+    if not names:
+        return active_writes()
+    writes = []
+    for name in names:
+        node = node_by_name(name)
+        if node is None or node.Class() != "Write":
+            raise NukeError(f"{script} has no Write {name}. Give the full name, as in Group1.Write2.")
+        writes.append(node)
+    return writes
+
+
+def _runs(frames: tuple[int, ...]) -> list[tuple[int, int]]:
+    """First and last of each run of neighbours."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame - 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
+
+
+def needed_frames(arguments: list[str]) -> tuple[int, ...]:
+    """The frames that a command line asks for with ``-F``, else those of the script."""
+    texts = [arguments[i + 1] for i, argument in enumerate(arguments[:-1]) if argument == "-F"]
+    texts += [argument[2:] for argument in arguments if argument.startswith("-F") and len(argument) > 2]
+    if texts:
+        return parse_frames(",".join(texts), "nuke -F")
+    root = nuke.root()
+    return tuple(range(root.firstFrame(), root.lastFrame() + 1))
+
+
+def _needed(write: nuke.Node) -> list[nuke.Group]:
+    """The Gossamer nodes above a Write that is being rendered; none for the Writes inside of one."""
+    parent = write.parent()
+    if parent is not None and is_gossamer(parent):
+        return []
+    return [node for node in gossamer_nodes_above(write) if not node["disable"].value()]
+
+
+def _has_result(node: nuke.Group) -> bool:
+    return bool(node["has_result"].value())
+
+
+def _is_there(node: nuke.Group, frame: int) -> bool:
+    pattern = str(node["result_file"].value())
+    return all(at_frame(pattern, frame, view).is_file() for view in nuke.views())

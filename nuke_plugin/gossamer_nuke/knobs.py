@@ -1,0 +1,134 @@
+"""What the artist set on a node, read once on the main thread. The names are stored in scripts and never change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.host import nuke
+
+__all__ = ["GUIDES", "NODE_CLASS", "OUTPUTS", "VIEWS", "Settings", "is_gossamer", "put", "read_settings", "show_status"]
+
+NODE_CLASS = "Gossamer"
+VIEWS = ("matte", "trimap", "overlay", "foreground", "confidence", "comp")
+GUIDES = ("trimap", "mask", "none")
+OUTPUTS = ("matte only", "foreground", "premultiplied foreground")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The knobs of one node. Distances in pixels hold at a plate width of 1920."""
+
+    node: str
+    """Full name: ``Gossamer1``, or ``Group1.Gossamer1``."""
+    view: str
+    frame_range: str
+    """Empty: the range of the plate."""
+    views: str
+    """Names, separated by blanks. Empty: all of the script's."""
+    guide: str
+    """What the second input is; see :data:`GUIDES`."""
+    band_in: float
+    band_out: float
+    model: str
+    backend: str
+    device: str
+    precision: str
+    tile: int
+    refine: int
+    tta: str
+    color_space: str
+    """Empty: the script's working space."""
+    output: str
+    """See :data:`OUTPUTS`."""
+    write_foreground: bool
+    write_confidence: bool
+    data_type: str
+    transfer: str
+    """Type of the EXR files that carry the inputs to the worker."""
+    output_folder: str
+    output_pattern: str
+    skip_existing: bool
+    matte_in_render: bool
+
+    @property
+    def wants_foreground(self) -> bool:
+        """Whether the foreground's colours have to be solved."""
+        return self.write_foreground or self.output != OUTPUTS[0]
+
+
+def is_gossamer(node: nuke.Node) -> bool:
+    """Whether it is one of ours, as a gizmo or copied to a group."""
+    return node.knob("gossamer_version") is not None
+
+
+def read_settings(node: nuke.Node) -> Settings:
+    """All knobs of ``node``.
+
+    Raises:
+        NukeError: it lacks a knob, so it was made by another version or by hand.
+    """
+    name = node.fullName()
+
+    def value(knob_name: str) -> object:
+        knob = node.knob(knob_name)
+        if knob is None:
+            raise NukeError(f"{name} has no knob {knob_name}. Make a new Gossamer node from the menu.")
+        return knob.value()
+
+    def path(knob_name: str) -> str:
+        knob = node.knob(knob_name)
+        if not isinstance(knob, nuke.File_Knob):
+            raise NukeError(f"{name} has no knob {knob_name}. Make a new Gossamer node from the menu.")
+        return str(knob.getEvaluatedValue() or "").strip()
+
+    return Settings(
+        node=name,
+        view=str(value("view")),
+        frame_range=str(value("frame_range") or "").strip(),
+        views=str(value("views") or "").strip(),
+        guide=GUIDES[_index(node, "guide")],
+        band_in=_float(value("band_in")),
+        band_out=_float(value("band_out")),
+        model=str(value("model") or "").strip(),
+        backend=str(value("backend")),
+        device=str(value("device")),
+        precision=str(value("precision")),
+        tile=int(_float(value("tile"))),
+        refine=int(_float(value("refine"))),
+        tta=str(value("tta")),
+        color_space=str(value("color_space") or "").strip(),
+        output=OUTPUTS[_index(node, "output")],
+        write_foreground=bool(value("write_foreground")),
+        write_confidence=bool(value("write_confidence")),
+        data_type=str(value("data_type")),
+        transfer=str(value("transfer")),
+        output_folder=path("output_folder"),
+        output_pattern=str(value("output_pattern") or "").strip(),
+        skip_existing=bool(value("skip_existing")),
+        matte_in_render=bool(value("matte_in_render")),
+    )
+
+
+def put(node: nuke.Node, **values: object) -> None:
+    """Set knobs by name. On the main thread."""
+    for name, value in values.items():
+        node[name].setValue(value)
+
+
+def show_status(node: nuke.Node, text: str) -> None:
+    """The line under the buttons. Nothing that an artist would want to undo."""
+    nuke.Undo.disable()
+    try:
+        node["status"].setValue(text)
+    finally:
+        nuke.Undo.enable()
+
+
+def _index(node: nuke.Node, name: str) -> int:
+    """Which item of a menu is chosen; independent of how Nuke spells it."""
+    return int(node[name].getValue())
+
+
+def _float(value: object) -> float:
+    return float(value)  # type: ignore[arg-type]

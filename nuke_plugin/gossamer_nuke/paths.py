@@ -1,0 +1,169 @@
+"""Where results go, where the inputs lie for a while, and the notes that say from what a matte was made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.knobs import Settings
+
+__all__ = [
+    "Stamps",
+    "at_frame",
+    "at_view",
+    "check_writable",
+    "make_scratch",
+    "output_pattern",
+    "report_path",
+    "write_whole",
+]
+
+_FRAME_TOKEN = re.compile(r"#+|%(0?\d*)d")
+_VIEW_TOKEN = re.compile(r"%[Vv]")
+
+
+def output_pattern(settings: Settings, script: str, views: tuple[str, ...]) -> str:
+    """The path of the mattes with ``%04d`` and, for several views, ``%V``; forward slashes.
+
+    Args:
+        settings: ``output_folder`` and ``output_pattern``; both may be empty.
+        script: path of the saved script, or empty.
+        views: that are to be matted.
+
+    Raises:
+        NukeError: there is no folder, or the pattern cannot name every file.
+    """
+    name = settings.node
+    stem = name.replace(".", "_")
+    folder = settings.output_folder.replace("\\", "/")
+    if not folder:
+        if not script:
+            raise NukeError(f"{name}: the script is not saved. Save it, or set the output folder.")
+        folder = f"{Path(script).parent.as_posix()}/gossamer"
+    elif not Path(folder).is_absolute():
+        if not script:
+            raise NukeError(f"{name}: the output folder {folder!r} is relative. Save the script or give a whole path.")
+        folder = f"{Path(script).parent.as_posix()}/{folder}"
+    pattern = settings.output_pattern or (f"{stem}.%V.%04d.exr" if len(views) > 1 else f"{stem}.%04d.exr")
+    pattern = pattern.replace("{node}", stem)
+    if "/" in pattern or "\\" in pattern:
+        raise NukeError(f"{name}: the file name {pattern!r} holds a folder. Put it into the output folder.")
+    if len(_FRAME_TOKEN.findall(pattern)) != 1:
+        raise NukeError(f"{name}: the file name {pattern!r} needs the frame number once: #### or %04d.")
+    if not pattern.lower().endswith(".exr"):
+        raise NukeError(f"{name}: the file name {pattern!r} has to end in .exr.")
+    if len(views) > 1 and not _VIEW_TOKEN.search(pattern):
+        raise NukeError(
+            f"{name}: the views {', '.join(views)} would all be written to {pattern!r}. Put %V into the file name, or "
+            "name one view in the knob views."
+        )
+    return f"{folder.rstrip('/')}/{_with_percent(pattern)}"
+
+
+def _with_percent(pattern: str) -> str:
+    return _FRAME_TOKEN.sub(lambda match: f"%0{len(match[0])}d" if match[0].startswith("#") else match[0], pattern)
+
+
+def at_view(pattern: str, view: str) -> str:
+    """The pattern of one view."""
+    return pattern.replace("%V", view).replace("%v", view[:1])
+
+
+def at_frame(pattern: str, frame: int, view: str) -> Path:
+    """The file of one frame in one view."""
+    filled = _FRAME_TOKEN.sub(lambda match: match[0] % frame, at_view(pattern, view))
+    return Path(filled)
+
+
+def report_path(pattern: str) -> Path:
+    """The report of the last run, beside the mattes."""
+    name = _VIEW_TOKEN.sub("", _FRAME_TOKEN.sub("", Path(pattern).name))
+    stem = re.sub(r"[._-]{2,}", ".", name)[: -len(".exr")].strip("._-")
+    return Path(pattern).parent / f"{stem}.report.json"
+
+
+def make_scratch() -> Path:
+    """A folder of its own for the inputs, in ``NUKE_TEMP_DIR`` or the system's place.
+
+    Raises:
+        NukeError: it cannot be made.
+    """
+    place = os.environ.get("NUKE_TEMP_DIR") or None
+    try:
+        return Path(tempfile.mkdtemp(prefix="gossamer-", dir=place))
+    except OSError as error:
+        raise NukeError(
+            f"No temporary folder can be made in {place or tempfile.gettempdir()}: {error.strerror}. "
+            "Set NUKE_TEMP_DIR to a folder that can be written."
+        ) from error
+
+
+class Stamps:
+    """One small file beside each matte that says from what it was made."""
+
+    def __init__(self, pattern: str, node: str) -> None:
+        self._pattern, self._node = pattern, node
+
+    def is_there(self, frame: int, view: str) -> bool:
+        """Whether there is a matte with such a note at all."""
+        return self._path(frame, view).is_file() and at_frame(self._pattern, frame, view).is_file()
+
+    def is_current(self, frame: int, view: str, key: str) -> bool:
+        """Whether the matte is there, whole, and made from what ``key`` stands for."""
+        matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
+        try:
+            values = json.loads(stamp.read_text(encoding="utf-8"))
+            return bool(values["key"] == key and values["bytes"] == matte.stat().st_size)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def write(self, frame: int, view: str, key: str) -> None:
+        """Note a matte that has just been made."""
+        matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
+        write_whole(stamp, {"key": key, "bytes": matte.stat().st_size}, self._node)
+
+    def _path(self, frame: int, view: str) -> Path:
+        matte = at_frame(self._pattern, frame, view)
+        return matte.parent / ".gossamer" / f"{matte.name}.json"
+
+
+def write_whole(path: Path, values: Mapping[str, object], node: str) -> None:
+    """Write JSON, whole or not at all.
+
+    Raises:
+        NukeError: the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise NukeError(
+            f"{node}: cannot write into {path.parent}: {error.strerror}. Choose another output folder."
+        ) from error
+
+
+def check_writable(pattern: str, node: str) -> None:
+    """Make the output folder and try whether it can be written.
+
+    Raises:
+        NukeError: it cannot.
+    """
+    folder = Path(pattern).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise NukeError(
+            f"{node}: cannot write into {folder}: {error.strerror}. Choose another output folder."
+        ) from error

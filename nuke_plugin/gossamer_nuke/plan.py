@@ -1,0 +1,191 @@
+"""From a node to what will be done: everything is read and checked on the main thread before a frame is rendered."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from gossamer_bridge.settings import Knobs, frames_text
+from gossamer_nuke.color import ScriptColor, script_color
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.host import node_by_name, nuke
+from gossamer_nuke.inputs import Transfer, check_inputs, transfers
+from gossamer_nuke.knobs import Settings, read_settings
+from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
+from gossamer_nuke.upstream import recipe
+
+__all__ = ["Plan", "find_node", "frame_key", "make_plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one press of a button does."""
+
+    node: str
+    settings: Settings
+    pattern: str
+    """Of the mattes, with ``%04d`` and perhaps ``%V``."""
+    frames: tuple[int, ...]
+    """All that were asked for, rising."""
+    views: tuple[str, ...]
+    keep: bool
+    """Whether mattes that are current are left as they are."""
+    made_from: str
+    """Digest of what is the same for all frames: knobs that decide a matte, and the nodes above."""
+    transfers: tuple[Transfer, ...]
+    color: ScriptColor
+
+    @property
+    def stamps(self) -> Stamps:
+        return Stamps(self.pattern, self.node)
+
+    def knobs(self, view: str, frames: tuple[int, ...], scratch: str) -> Knobs:
+        """The job of one batch, whose inputs lie in ``scratch``."""
+        settings = self.settings
+        files: dict[str, Any] = {
+            transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers
+        }
+        return dataclasses.replace(
+            _job_knobs(settings, self.color),
+            frames=frames_text(frames),
+            output=at_view(self.pattern, view),
+            **files,
+        )
+
+
+def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Plan:
+    """Read the knobs of ``node`` and check what can be checked.
+
+    Args:
+        node: a Gossamer node.
+        frames: instead of the knob frame range.
+        again: also frames whose mattes are current.
+
+    Raises:
+        NukeError: something is wrong that can be known before the first render.
+    """
+    settings = read_settings(node)
+    name = settings.node
+    if nuke.root()["proxy"].value():
+        raise NukeError(
+            f"{name}: proxy mode is on, and a matte of a proxy would not fit the plate. Switch proxy mode off "
+            "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
+        )
+    if frames is None:
+        frames = _frames(node, settings)
+    check_inputs(node, settings, frames)
+    views = _views(settings)
+    script = nuke.root().name()
+    pattern = output_pattern(settings, "" if script == "Root" else script, views)
+    check_writable(pattern, name)
+    color = script_color()
+    if settings.color_space:
+        color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
+    return Plan(
+        node=name,
+        settings=settings,
+        pattern=pattern,
+        frames=frames,
+        views=views,
+        keep=settings.skip_existing and not again,
+        made_from=_digest(node, settings, color),
+        transfers=transfers(node, settings),
+        color=color,
+    )
+
+
+def frame_key(plan: Plan, frame: int, view: str) -> str:
+    """Digest of all that decides one matte: the plan's, and the times of the files that arrive at the inputs.
+
+    On the main thread. Nuke opens a file or two for it, so it is asked for frame by frame, when it is needed.
+
+    Raises:
+        NukeError: the node is gone.
+    """
+    node = find_node(plan)
+    files = []
+    for index in range(4):
+        read = _metadata(node.input(index), frame, view)
+        files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
+    return hashlib.sha256(f"{plan.made_from} {files}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def find_node(plan: Plan) -> nuke.Group:
+    """The node of a plan. On the main thread.
+
+    Raises:
+        NukeError: it was deleted or renamed meanwhile.
+    """
+    node = node_by_name(plan.node)
+    if not isinstance(node, nuke.Group):
+        raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
+    return node
+
+
+def _frames(node: nuke.Group, settings: Settings) -> tuple[int, ...]:
+    plate = node.input(0)
+    if settings.frame_range or plate is None:
+        return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
+    reach = plate.frameRange()
+    return tuple(range(reach.first(), reach.last() + 1))
+
+
+def _views(settings: Settings) -> tuple[str, ...]:
+    known = list(nuke.views())
+    wanted = settings.views.replace(",", " ").split() or known
+    unknown = [view for view in wanted if view not in known]
+    if unknown:
+        raise NukeError(
+            f"{settings.node}: the knob views names {', '.join(unknown)}; the script has {', '.join(known)}."
+        )
+    return tuple(wanted)
+
+
+def _job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
+    """The part of the job that is the same for every batch."""
+    return Knobs(
+        band_inside=settings.band_in,
+        band_outside=settings.band_out,
+        plate_space=color.space,
+        model=settings.model,
+        backend=settings.backend,
+        device=settings.device,
+        precision=settings.precision,
+        tile=settings.tile,
+        refine=settings.refine,
+        tta=settings.tta,
+        foreground=settings.wants_foreground,
+        confidence=settings.write_confidence,
+        data_type=settings.data_type,
+        existing="overwrite",
+    )
+
+
+def _digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
+    job = dataclasses.asdict(_job_knobs(settings, color))
+    inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
+    values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
+    text = json.dumps({**values, "recipe": recipe(node), "config": color.config}, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _metadata(above: nuke.Node | None, frame: int, view: str) -> dict[str, Any]:
+    """Of what arrives; nothing where a file is missing, which the render of that frame will say."""
+    if above is None:
+        return {}
+    try:
+        return above.metadata(time=float(frame), view=view)
+    except RuntimeError:
+        return {}
+
+
+def _inner_knobs(node: nuke.Group, name: str) -> str:
+    """Which channel a guide is taken from; the node's own knob is a link to this one."""
+    inner = node.node(name)
+    if inner is None:
+        raise NukeError(f"{node.fullName()} has no node {name} inside. Make a new Gossamer node from the menu.")
+    return str(inner["from0"].value())

@@ -1,0 +1,229 @@
+"""The buttons, and the one worker that all nodes of this Nuke share. What a node knows stands in its knobs."""
+
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import logging
+import os
+import threading
+import webbrowser
+from pathlib import Path
+
+from gossamer_bridge.client import WorkerSettings
+from gossamer_bridge.errors import BridgeError, JobCancelledError
+from gossamer_bridge.job import WorkerKeeper
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.host import NukePort, later_on_main_thread, node_by_name, nuke, version_text
+from gossamer_nuke.knobs import show_status
+from gossamer_nuke.plan import Plan, make_plan
+from gossamer_nuke.results import show_result, summary, write_report
+from gossamer_nuke.work import Outcome, do_plan
+
+__all__ = [
+    "cancel",
+    "cancel_all",
+    "close_worker",
+    "is_running",
+    "matte",
+    "matte_frame",
+    "matte_range",
+    "open_report",
+    "release_gpu",
+]
+
+logger = logging.getLogger(__name__)
+
+_keeper = WorkerKeeper(WorkerSettings(host="Nuke"))
+_settings = WorkerSettings(host="Nuke")
+_running: dict[str, NukePort] = {}
+"""Jobs that run at this moment, by node; nothing that a script would have to keep."""
+
+
+def matte_frame(node: nuke.Group) -> None:
+    """Button: matte the frame that is shown, even if there is a matte."""
+    _press(node, (nuke.frame(),), again=True)
+
+
+def matte_range(node: nuke.Group) -> None:
+    """Button: matte the frame range; frames whose mattes are current are kept if ``skip existing`` is on."""
+    _press(node, None, again=False)
+
+
+def matte(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Outcome:
+    """Matte now and wait: for terminals, farms and scripts. On the main thread.
+
+    Args:
+        node: a Gossamer node.
+        frames: instead of the knob frame range.
+        again: also frames whose mattes are current.
+
+    Raises:
+        NukeError, BridgeError: ``str`` of it is a sentence for the artist; the node's status has it too.
+    """
+    _refuse_twice(node)
+    plan = make_plan(node, frames, again=again)
+    port = _port(plan)
+    try:
+        return _run(plan, port)
+    finally:
+        _running.pop(plan.node, None)
+
+
+def cancel(node: nuke.Group) -> None:
+    """Button: stop the job of this node. Frames that are finished stay."""
+    port = _running.get(node.fullName())
+    if port is None:
+        show_status(node, "nothing to cancel")
+    else:
+        port.cancel()
+
+
+def cancel_all() -> None:
+    """Stop every job; called when the script is closed."""
+    for port in list(_running.values()):
+        port.cancel()
+
+
+def is_running(node: nuke.Group) -> bool:
+    """Whether the node is being matted."""
+    return node.fullName() in _running
+
+
+def release_gpu(node: nuke.Group) -> None:
+    """Button: give back the memory that the worker holds."""
+    worker = _keeper.current
+    if _running:
+        show_status(node, "a job is running; the memory is given back when it is cancelled or done")
+    elif worker is None or not worker.is_alive:
+        show_status(node, "no worker is running: nothing is held")
+    else:
+        threading.Thread(target=_release, args=(node.fullName(),), name="gossamer-release", daemon=True).start()
+
+
+def _release(name: str) -> None:
+    """The worker ends altogether: what a library keeps on the GPU goes with the process only."""
+    _keeper.close()
+    later_on_main_thread(lambda: _tell(name, "memory given back; the worker starts again with the next job"))
+
+
+def open_report(node: nuke.Group) -> None:
+    """Button: show the report of the last run."""
+    path = str(node["report_file"].value() or "")
+    if not path or not Path(path).is_file():
+        _show_error(node.fullName(), f"{node.fullName()}: there is no report yet. Matte a frame first.")
+    elif nuke.GUI:
+        webbrowser.open(Path(path).as_uri())
+    else:
+        nuke.tprint(path)
+
+
+def close_worker() -> None:
+    """End the worker; called when Nuke ends."""
+    cancel_all()
+    _keeper.close()
+
+
+atexit.register(close_worker)
+
+
+def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, again: bool) -> None:
+    """A button: in a GUI the work goes on in a thread of its own, in a terminal here."""
+    name = node.fullName()
+    if not nuke.GUI:
+        matte(node, frames, again=again)
+        return
+    try:
+        _refuse_twice(node)
+        plan = make_plan(node, frames, again=again)
+    except NukeError as error:
+        _show_error(name, str(error))
+        return
+    port = _port(plan)
+    show_status(node, "starting")
+    threading.Thread(target=_run_quietly, args=(plan, port), name=f"gossamer {name}", daemon=True).start()
+
+
+def _refuse_twice(node: nuke.Group) -> None:
+    if is_running(node):
+        raise NukeError(f"{node.fullName()} is being matted already. Press Cancel first, or wait.")
+
+
+def _port(plan: Plan) -> NukePort:
+    port = NukePort(f"Gossamer {plan.node}", len(plan.frames) * len(plan.views), lambda text: _tell(plan.node, text))
+    _running[plan.node] = port
+    return port
+
+
+def _run_quietly(plan: Plan, port: NukePort) -> None:
+    """In the thread: errors become messages."""
+    try:
+        _run(plan, port)
+    except JobCancelledError:
+        pass
+    except (NukeError, BridgeError) as error:
+        text = str(error)  # the node's status has it already, with what was done all the same
+        later_on_main_thread(lambda: nuke.message(text))
+    except Exception as error:
+        logger.exception("%s", plan.node)
+        text = f"{plan.node}: {type(error).__name__}: {error}. Please report this with the text in the terminal."
+        later_on_main_thread(lambda: nuke.message(text))
+    finally:
+        _running.pop(plan.node, None)
+
+
+def _run(plan: Plan, port: NukePort) -> Outcome:
+    outcome = Outcome()
+    state, text = "failed", ""
+    try:
+        _use_config(plan.color.config)
+        do_plan(plan, port, _keeper, outcome)
+        state = "done"
+    except JobCancelledError:
+        state, text = "cancelled", "Cancelled"
+        raise
+    except BaseException as error:
+        text = str(error) or type(error).__name__
+        raise
+    finally:
+        port.close()
+        _conclude(plan, outcome, state, text)
+    return outcome
+
+
+def _conclude(plan: Plan, outcome: Outcome, state: str, error: str) -> None:
+    """Report and node, whatever happened. An error here must not hide the one before."""
+    try:
+        if outcome.frames or error:
+            write_report(plan, outcome, state, error)
+        line = summary(outcome, error)
+        later_on_main_thread(lambda: show_result(plan, outcome, line))
+    except NukeError:
+        if state == "done":
+            raise
+        logger.exception("%s: the report", plan.node)
+
+
+def _use_config(config: str) -> None:
+    """Give the worker the script's OCIO configuration; another one means another worker."""
+    global _settings
+    environment = {**os.environ, "OCIO": config} if config else None
+    wanted = dataclasses.replace(_settings, host=version_text(), environment=environment)
+    if wanted != _settings:
+        _settings = wanted
+        _keeper.change(wanted)
+
+
+def _tell(name: str, text: str) -> None:
+    node = node_by_name(name)
+    if node is not None:
+        show_status(node, text)
+
+
+def _show_error(name: str, text: str) -> None:
+    """In the node, and in a dialogue if there is somebody to read it."""
+    _tell(name, text)
+    if nuke.GUI:
+        nuke.message(text)
+    else:
+        raise NukeError(text)

@@ -1,0 +1,168 @@
+"""Does a plan: Nuke renders the inputs in batches, the worker mattes one batch while Nuke renders the next."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gossamer_bridge.errors import JobCancelledError
+from gossamer_bridge.job import JobResult, WorkerKeeper, run_job
+from gossamer_bridge.settings import Knobs
+from gossamer_nuke.background import Background
+from gossamer_nuke.errors import NukeError
+from gossamer_nuke.frames import batches
+from gossamer_nuke.host import NukePort
+from gossamer_nuke.paths import make_scratch
+from gossamer_nuke.plan import Plan, frame_key
+from gossamer_nuke.plates import remove_frames, render_inputs
+
+__all__ = ["BATCH", "Done", "Outcome", "do_plan"]
+
+BATCH = 8
+"""Frames whose inputs lie on disk at once, twice over."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A matte that was written."""
+
+    frame: int
+    view: str
+    files: tuple[str, ...]
+
+
+@dataclass
+class Outcome:
+    """What was done; filled while the work goes on, so that it tells the truth when something stops it."""
+
+    frames: list[Done] = field(default_factory=list)
+    kept: list[tuple[str, int]] = field(default_factory=list)
+    """View and frame of mattes that were current."""
+    asked: dict[str, Any] = field(default_factory=dict)
+    done: dict[str, Any] = field(default_factory=dict)
+    engine: str = ""
+    notes: list[str] = field(default_factory=list)
+    restarts: int = 0
+    seconds: float = 0.0
+
+
+def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) -> None:
+    """Matte every frame that ``plan`` has left to do. Blocks; any thread.
+
+    Raises:
+        NukeError, BridgeError: the first thing that went wrong; ``outcome`` has what was done before.
+        JobCancelledError: the artist cancelled.
+    """
+    begun = time.monotonic()
+    todo = {view: _left_to_do(plan, view, port, outcome) for view in plan.views}
+    port.total = max(1, sum(len(frames) for frames in todo.values()))
+    if not any(todo.values()):
+        return
+    scratch = make_scratch()
+    try:
+        for view, frames in todo.items():
+            folder = scratch / view
+            folder.mkdir()
+            _View(plan, view, folder, port, keeper, outcome).do(frames)
+    finally:
+        outcome.seconds = time.monotonic() - begun
+        outcome.notes += [note for note in port.notes if note not in outcome.notes]
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _left_to_do(plan: Plan, view: str, port: NukePort, outcome: Outcome) -> tuple[int, ...]:
+    """The frames whose mattes are missing or out of date."""
+    left = []
+    for frame in plan.frames:
+        key = ""
+        if plan.keep and plan.stamps.is_there(frame, view):
+            key = _key_of(plan, frame, view, port)
+        if key and plan.stamps.is_current(frame, view, key):
+            outcome.kept.append((view, frame))
+        else:
+            left.append(frame)
+    return tuple(left)
+
+
+def _key_of(plan: Plan, frame: int, view: str, port: NukePort) -> str:
+    if port.is_cancelled():
+        raise JobCancelledError("Cancelled.")
+    return port.run_on_main_thread(lambda: frame_key(plan, frame, view))
+
+
+class _View:
+    """The frames of one view."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        view: str,
+        scratch: Path,
+        port: NukePort,
+        keeper: WorkerKeeper,
+        outcome: Outcome,
+    ) -> None:
+        self.plan, self.view, self.scratch = plan, view, scratch
+        self.port, self.keeper, self.outcome = port, keeper, outcome
+        self.keys: dict[int, str] = {}
+        self.running: Background[JobResult] | None = None
+        self.batch: tuple[int, ...] = ()
+
+    def do(self, frames: tuple[int, ...]) -> None:
+        try:
+            for upcoming in batches(frames, BATCH):
+                for frame in upcoming:
+                    self.render(frame)
+                self.finish()
+                self.batch = upcoming
+                self.running = self.start(self.plan.knobs(self.view, upcoming, self.scratch.as_posix()))
+            self.finish()
+        except BaseException as error:
+            if self.running is not None:
+                if not isinstance(error, NukeError):  # a frame that cannot be rendered spoils none before it
+                    self.port.cancel()
+                self.running.wait()
+                with contextlib.suppress(Exception):  # what stopped us comes first
+                    self.settle()
+            raise
+
+    def start(self, knobs: Knobs) -> Background[JobResult]:
+        """Hand a batch to the worker."""
+        return Background(lambda: run_job(knobs, self.port, self.keeper), f"gossamer {self.plan.node} worker")
+
+    def render(self, frame: int) -> None:
+        """Have Nuke render the inputs of a frame, unless there is no use in it any more."""
+        if self.port.is_cancelled():
+            raise JobCancelledError("Cancelled.")
+        if self.running is None:
+            self.port.tell(f"rendering frame {frame}", len(self.outcome.frames) / self.port.total)
+        elif self.running.is_done():
+            self.running.result()
+        self.keys[frame] = _key_of(self.plan, frame, self.view, self.port)
+        self.port.run_on_main_thread(lambda: render_inputs(self.plan, frame, self.view, self.scratch))
+
+    def finish(self) -> None:
+        """Wait for the batch that the worker has; note what it wrote, also if it did not come to the end."""
+        if self.running is None:
+            return
+        self.running.wait()
+        running, self.running = self.running, None
+        self.settle()
+        result = running.result()
+        self.outcome.restarts += result.restarts
+        if result.done:
+            self.outcome.asked, self.outcome.done = dict(result.asked), dict(result.done)
+            self.outcome.engine = result.engine
+        self.outcome.notes += [note for note in result.notes if note not in self.outcome.notes]
+        remove_frames(self.plan, self.batch, self.scratch)
+
+    def settle(self) -> None:
+        """Take over what the worker said it has written."""
+        for frame, files in self.port.take_finished():
+            self.outcome.frames.append(Done(frame, self.view, files))
+            self.plan.stamps.write(frame, self.view, self.keys[frame])
+        self.port.done = len(self.outcome.frames)

@@ -1,0 +1,3 @@
+from gossamer_nuke import startup
+
+startup.init()

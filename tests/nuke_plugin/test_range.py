@@ -1,0 +1,169 @@
+"""Ranges: gaps, what is kept, what is done again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.nuke_plugin.shots import Shot, channel, wait_for
+
+Pressed = Callable[[Any, Any], None]
+
+
+def press(app: Any, node: Any, button: str = "matte_range") -> None:
+    node[button].execute()
+    wait_for(app, node)
+
+
+def mattes(shot: Shot) -> list[str]:
+    return sorted(path.name for path in (shot.folder.parent / "gossamer").glob("*.exr"))
+
+
+def test_a_range_with_gaps_mattes_those_frames_and_no_other(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001, 1003-1004")
+    press(app, node)
+    assert mattes(shot) == ["Gossamer1.1001.exr", "Gossamer1.1003.exr", "Gossamer1.1004.exr"]
+    assert [job["frames"] for job in keeper.jobs] == ["1001,1003-1004"]
+
+
+def test_a_frame_that_was_not_matted_is_an_error_and_not_another_frames_matte(
+    app: Any, shot: Shot, worker: Any
+) -> None:
+    worker()
+    node = shot.node(app, frame_range="1001,1003")
+    press(app, node)
+    with pytest.raises(RuntimeError, match=r"Gossamer1\.1002\.exr: Read error"):
+        channel(app, node, frame=1002)
+
+
+def test_without_a_range_the_plates_own_is_taken(app: Any, shot: Shot, worker: Any) -> None:
+    worker()
+    node = shot.node(app)
+    press(app, node)
+    assert len(mattes(shot)) == 4
+    assert (node["result_first"].value(), node["result_last"].value()) == (1001, 1004)
+
+
+def test_batches_keep_few_inputs_on_disk_and_leave_none(
+    app: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from gossamer_nuke import work
+
+    monkeypatch.setattr(work, "BATCH", 1)
+    monkeypatch.setenv("NUKE_TEMP_DIR", str(tmp_path))
+    keeper = worker()
+    most: list[int] = []
+    keeper.frame_done = lambda frame: most.append(len(list(tmp_path.glob("gossamer-*/main/plate.*"))))
+    node = shot.node(app)
+    press(app, node)
+    assert [job["frames"] for job in keeper.jobs] == ["1001", "1002", "1003", "1004"]
+    assert max(most) <= 2
+    assert list(tmp_path.glob("gossamer-*")) == []
+
+
+def test_a_second_range_keeps_what_is_current(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001-1002")
+    press(app, node)
+    node["frame_range"].setValue("1001-1003")
+    press(app, node)
+    assert [job["frames"] for job in keeper.jobs] == ["1001-1002", "1003"]
+    assert "2 kept" in node["status"].value()
+
+
+def test_matte_this_frame_does_it_again(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001")
+    press(app, node)
+    press(app, node, "matte_frame")
+    assert len(keeper.jobs) == 2
+
+
+@pytest.mark.parametrize(("knob", "value"), [("band_out", 30.0), ("model", "shared"), ("write_foreground", True)])
+def test_another_setting_does_it_again(app: Any, shot: Shot, worker: Any, knob: str, value: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, guide="mask", frame_range="1001")
+    press(app, node)
+    node[knob].setValue(value)
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_a_changed_node_above_does_it_again(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001")
+    grade = app.module.nodes.Multiply(inputs=[node.input(0)], channels="rgb", value=1.0)
+    node.setInput(0, grade)
+    press(app, node)
+    grade["value"].setValue(2.0)
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_a_moved_node_above_does_not(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001")
+    press(app, node)
+    node.input(0)["xpos"].setValue(400)
+    press(app, node)
+    assert len(keeper.jobs) == 1
+
+
+def test_a_plate_that_was_rendered_again_is_matted_again(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001-1002")
+    press(app, node)
+    shot.save(1002)
+    press(app, node)
+    assert [job["frames"] for job in keeper.jobs] == ["1001-1002", "1002"]
+
+
+def test_a_matte_that_somebody_cut_short_is_done_again(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001")
+    press(app, node)
+    matte = shot.folder.parent / "gossamer" / "Gossamer1.1001.exr"
+    matte.write_bytes(matte.read_bytes()[:100])
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_the_report_says_what_was_asked_and_done(app: Any, shot: Shot, worker: Any) -> None:
+    worker()
+    node = shot.node(app, frame_range="1001-1002")
+    press(app, node)
+    report = json.loads(Path(node["report_file"].value()).read_text(encoding="utf-8"))
+    assert report["state"] == "done"
+    assert [entry["frame"] for entry in report["matted"]] == [1001, 1002]
+    assert report["asked"]["device"] == "auto"
+    assert report["done"]["device"] == "cpu"
+    assert report["color"]["space"] == "lin_rec709"
+
+
+@pytest.mark.parametrize("text", ["abc", "1004-1001", "1001--", "1001x2"])
+def test_a_wrong_range_is_named_in_the_message(app: Any, shot: Shot, worker: Any, text: str) -> None:
+    worker()
+    node = shot.node(app, frame_range=text)
+    press(app, node)
+    assert text in app.messages[0]
+    assert app.messages[0].startswith("Gossamer1: ")
+
+
+def test_a_missing_plate_frame_stops_with_its_number_and_keeps_the_rest(
+    app: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gossamer_nuke import work
+
+    monkeypatch.setattr(work, "BATCH", 1)
+    worker()
+    (shot.folder / "plate.1003.exr").unlink()
+    node = shot.node(app)
+    press(app, node)
+    assert app.messages[0].startswith("Gossamer1: the plate of frame 1003 (main) cannot be rendered: Read1: ")
+    assert app.messages[0].endswith("Look at what is above the input plate at that frame.")
+    assert mattes(shot) == ["Gossamer1.1001.exr", "Gossamer1.1002.exr"]
