@@ -7,6 +7,7 @@ import hashlib
 import json
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ __all__ = [
     "Band",
     "Job",
     "Outputs",
+    "job_from_values",
     "load_job",
     "save_job",
 ]
@@ -209,7 +211,16 @@ def load_job(path: Path) -> Job:
     except ValueError as error:
         raise SettingError(f"{path} is not a job file: {error}.") from error
     _require(isinstance(values, dict), f"{path} is not a job file: expected a JSON object.")
-    schema = values.pop("schema", None)
-    _require(schema == JOB_SCHEMA, f"{path} has job schema {schema!r}; this version reads {JOB_SCHEMA}.")
-    job: Job = _from_dict(Job, values, str(path))
+    return job_from_values(values, str(path))
+
+
+def job_from_values(values: Mapping[str, Any], where: str) -> Job:
+    """A job from parsed JSON, as :func:`save_job` writes it; ``where`` is named in errors.
+
+    Raises:
+        SettingError: another schema, or a setting that does not exist or has the wrong type.
+    """
+    schema = values.get("schema")
+    _require(schema == JOB_SCHEMA, f"{where} has job schema {schema!r}; this version reads {JOB_SCHEMA}.")
+    job: Job = _from_dict(Job, {name: value for name, value in values.items() if name != "schema"}, where)
     return job

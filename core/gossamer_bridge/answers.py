@@ -147,7 +147,7 @@ def engine_text(done: Mapping[str, Any]) -> str:
     """``onnxruntime 1.20 on cpu, fp32, tile 512`` from the values of ``done``."""
     text = f"{done.get('backend', '?')} on {done.get('device', '?')}, {done.get('precision', '?')}"
     tile = done.get("tile")
-    return f"{text}, tile {tile}" if tile else text
+    return f"{text}, tile {tile}" if tile and tile != "auto" else text
 
 
 def _build(kind: type[Answer], values: Mapping[str, Any]) -> Answer:

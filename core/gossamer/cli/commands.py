@@ -17,6 +17,8 @@ COMMANDS: tuple[str, ...] = (
     "convert",
     "train",
     "refine_foregrounds",
+    "worker",
+    "install_hosts",
 )
 """Modules of this package that offer ``register(app)``, in the order in which the help lists them."""
 

@@ -122,10 +122,7 @@ class _Remarks:
 
     def new(self, frame: FrameReport) -> list[str]:
         """Those of ``frame`` that no earlier frame had."""
-        notes = [*frame.notes, *frame.effective.get("notes", ())]
-        if frame.bad_pixels:
-            notes.append("the plate holds NaN or infinite values; the report counts them, the outputs keep them")
-        fresh = [note for note in notes if note not in self.told]
+        fresh = [note for note in frame.remarks() if note not in self.told]
         self.told.update(fresh)
         return [f"frame {frame.frame}: {note}" for note in fresh]
 

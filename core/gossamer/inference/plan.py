@@ -21,7 +21,7 @@ from gossamer.image.image import Image
 from gossamer.image.io import is_complete, read_header
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
 from gossamer.inference.outputs import check_outputs, frame_outputs
-from gossamer.inference.solver import Solver, create_solver
+from gossamer.inference.solver import NetworkOpener, Solver, create_solver
 
 __all__ = ["Plan", "Sources", "prepare"]
 
@@ -97,8 +97,12 @@ class Plan:
         return text
 
 
-def prepare(job: Job) -> Plan:
+def prepare(job: Job, *, open_network: NetworkOpener | None = None) -> Plan:
     """Open everything ``job`` names and decide which frames are to be solved.
+
+    Args:
+        job: what to do.
+        open_network: gives networks that are loaded already; see :func:`gossamer.inference.solver.create_solver`.
 
     Raises:
         SequenceError: sources or frames are missing, or outputs exist already; nothing has been written then.
@@ -122,6 +126,7 @@ def prepare(job: Job) -> Plan:
         precision=job.precision,
         tile=job.tile,
         threads=job.threads,
+        open_network=open_network,
     )
     if solver.needs_trimap and not sources.guides:
         raise SettingError(

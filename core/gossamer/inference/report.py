@@ -42,6 +42,13 @@ class FrameReport:
     notes: tuple[str, ...] = ()
     """Where the trimap comes from, and what is legal but unusual."""
 
+    def remarks(self) -> tuple[str, ...]:
+        """Everything that a person should be told of this frame."""
+        found = (*self.notes, *self.effective.get("notes", ()))
+        if self.bad_pixels:
+            return (*found, "the plate holds NaN or infinite values; the report counts them, the outputs keep them")
+        return found
+
 
 @dataclass
 class RunReport:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from gossamer.inference.solution import Cancelled, Solution, Solver
 
-__all__ = ["CLASSICAL", "Cancelled", "Solution", "Solver", "create_solver"]
+if TYPE_CHECKING:
+    from gossamer.inference.backends import Backend
+
+__all__ = ["CLASSICAL", "Cancelled", "NetworkOpener", "Solution", "Solver", "create_solver"]
 
 CLASSICAL = ("closed-form", "knn", "shared")
 """Solvers without a network (PyMatting), by the names a user gives to ``--model``."""
+
+NetworkOpener = Callable[..., "Backend"]
+"""``open_backend``, or something with its face that gives a network which is loaded already."""
 
 
 def create_solver(
@@ -18,6 +27,7 @@ def create_solver(
     precision: str = "auto",
     tile: int = 0,
     threads: int = 0,
+    open_network: NetworkOpener | None = None,
 ) -> Solver:
     """Load the solver ``name``: a classical one, shipped weights, or the path of weights.
 
@@ -28,6 +38,7 @@ def create_solver(
         precision: ``auto`` (fp32), ``fp32``, or ``fp16`` (CUDA only).
         tile: largest side of a tile in pixels; 0 chooses.
         threads: CPU threads of the network; 0 uses all cores.
+        open_network: loads the network; None is :func:`gossamer.inference.backends.open_backend`.
 
     Raises:
         ModelError: no such solver, damaged weights, or a backend that cannot run here.
@@ -43,5 +54,6 @@ def create_solver(
     from gossamer.models.weights import find_manifest
 
     manifest = find_manifest(name)
-    network = open_backend(manifest, backend=backend, device=device, precision=precision, threads=threads)
+    opener = open_network or open_backend
+    network = opener(manifest, backend=backend, device=device, precision=precision, threads=threads)
     return NetworkSolver(manifest, network, tile=tile)
