@@ -20,29 +20,29 @@ __all__ = [
     "clear_tree",
     "compositor_tree",
     "data_folder",
-    "new_scene_tree",
     "output_socket",
     "set_alpha_to_apply",
     "working_space",
 ]
 
 
-def compositor_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """The scene's compositor tree, made if the scene has none yet; what is in it stays."""
+def compositor_tree(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bool]:
+    """The scene's compositor tree, and whether it was made just now.
+
+    A new tree is empty in every version; up to 4.x Blender fills it with a render and an output, which are taken out
+    again. What is in a tree that was there stays.
+    """
     if hasattr(scene, "compositing_node_group"):
-        if scene.compositing_node_group is None:
+        is_new = scene.compositing_node_group is None
+        if is_new:
             scene.compositing_node_group = bpy.data.node_groups.new("Compositor Nodes", "CompositorNodeTree")
-        return scene.compositing_node_group
+        return scene.compositing_node_group, is_new
+    is_new = scene.node_tree is None
     if not scene.use_nodes:
         scene.use_nodes = True
-    return scene.node_tree
-
-
-def new_scene_tree(scene: bpy.types.Scene) -> bpy.types.NodeTree:
-    """An empty compositor tree for a scene of our own."""
-    tree = compositor_tree(scene)
-    tree.nodes.clear()
-    return tree
+    if is_new:
+        scene.node_tree.nodes.clear()
+    return scene.node_tree, is_new
 
 
 def clear_tree(scene: bpy.types.Scene) -> None:

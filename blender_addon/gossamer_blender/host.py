@@ -51,6 +51,7 @@ class BlenderHost:
         self._progress = JobProgress("starting")
         self._finished: dict[int, tuple[str, ...]] = {}
         self._messages: list[str] = []
+        self._notes: list[str] = []
 
     def run_on_main_thread(self, function: Callable[[], Result]) -> Result:
         """See ``HostPort``; gives up when the job is cancelled, for then nobody may be left to make the call."""
@@ -74,7 +75,7 @@ class BlenderHost:
         self._progress = progress
         if progress.finished and progress.frame is not None:
             self._finished[progress.frame] = progress.finished
-        self._messages += [note for note in progress.notes if note not in self._messages]
+        self._notes += [note for note in progress.notes if note not in self._notes]
 
     def is_cancelled(self) -> bool:
         """Whether Cancel or Esc was pressed, the file was closed, or the add-on is being switched off."""
@@ -102,6 +103,11 @@ class BlenderHost:
         """Sentences since the last look."""
         taken, self._messages = self._messages, []
         return taken
+
+    @property
+    def notes(self) -> list[str]:
+        """What the worker said about frames, each sentence once."""
+        return list(self._notes)
 
     def make_calls(self, budget: float = 0.05) -> int:
         """On the main thread: make the calls that wait, for about ``budget`` seconds. Gives their number."""

@@ -73,7 +73,7 @@ def _set_up(scene: bpy.types.Scene, mask: bpy.types.Mask, size: tuple[int, int],
     for name in dir(render):
         if name.startswith("use_stamp"):  # dates in the header would make every file a new one
             setattr(render, name, False)
-    tree = compat.new_scene_tree(scene)
+    tree, _ = compat.compositor_tree(scene)
     node = tree.nodes.new("CompositorNodeMask")
     node.mask = mask
     tree.links.new(node.outputs[0], compat.output_socket(tree, scene))

@@ -43,7 +43,7 @@ def add_matte_nodes(
     Returns:
         False if the nodes for this matte are there already.
     """
-    tree = compat.compositor_tree(scene)
+    tree, is_new = compat.compositor_tree(scene)
     label = frame_label(matte)
     if any(node.bl_idname == "NodeFrame" and node.label == label for node in tree.nodes):
         return False
@@ -64,6 +64,10 @@ def add_matte_nodes(
     tree.links.new(alpha.outputs["Image"], cut.inputs["Alpha"])
     tree.links.new(cut.outputs["Image"], foreground)
     layers = next((node for node in tree.nodes if node.bl_idname == "CompositorNodeRLayers"), None)
+    if layers is None and is_new and scene.camera is not None:  # what was rendered so far goes on being seen
+        layers = tree.nodes.new("CompositorNodeRLayers")
+        layers.scene = scene
+        layers.location = (left + WIDTH + GAP, top + 420)
     if layers is not None:
         tree.links.new(layers.outputs["Image"], background)
     else:

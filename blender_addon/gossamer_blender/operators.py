@@ -180,6 +180,8 @@ class GossamerMatte(bpy.types.Operator):
         assert placed is not None
         for message in run.host.take_messages():
             self.report({"WARNING"}, message)
+        for note in run.host.notes:
+            self.report({"INFO"}, note)
         try:
             matte = bring_home(run, placed)
         except BridgeError as error:
