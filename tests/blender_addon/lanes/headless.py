@@ -320,4 +320,6 @@ if __name__ == "__main__":
             print(f"FAILED  {name}:\n{traceback.format_exc()}", flush=True)
     print(f"Blender {bpy.app.version_string}: {len(CHECKS) - failed} of {len(CHECKS)} checks passed", flush=True)
     bpy.ops.preferences.addon_disable(module=PACKAGE)
-    sys.exit(1 if failed else 0)
+    sys.stdout.flush()
+    # The wheels of 4.2 and 4.5 now and then crash or hang while their libraries are torn down, after all is done.
+    os._exit(1 if failed else 0)
