@@ -8,6 +8,7 @@ holds it. A 1080p frame takes about a quarter of a second.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from gossamer_bridge.errors import KnobError
@@ -18,6 +19,8 @@ from .cache import replace_if_changed
 __all__ = ["draw_mask"]
 
 SCENE = "Gossamer mask"
+MOVED = ("co", "handle_left", "handle_right", "weight")
+"""What key frames of a mask hold of a point."""
 
 
 def draw_mask(mask: bpy.types.Mask, scene_frame: int, size: tuple[int, int], file: Path) -> bool:
@@ -41,22 +44,37 @@ def draw_mask(mask: bpy.types.Mask, scene_frame: int, size: tuple[int, int], fil
         raise KnobError("A render is running.", next_step="Wait until it is over: masks are drawn by the renderer.")
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.tmp.exr")
+    # A frame that is evaluated moves the points of every mask there, and edits without a key would be gone.
+    as_they_are = [(point, _values(point)) for block in bpy.data.masks for point in _points(block)]
     scene = bpy.data.scenes.new(SCENE)
     try:
         _set_up(scene, mask, size, temporary)
         scene.frame_set(scene_frame)
-        bpy.ops.render.render(scene=scene.name, write_still=True)
+        # The operator's own argument ``scene`` would bring the frame of the scene that the window shows.
+        with bpy.context.temp_override(scene=scene):
+            bpy.ops.render.render(write_still=True)
     except RuntimeError as error:
         raise KnobError(f"Blender cannot draw the mask {mask.name}: {error}.", next_step="See Blender's console.") from error
     finally:
         compat.clear_tree(scene)
         bpy.data.scenes.remove(scene)
+        for point, values in as_they_are:
+            for name, value in zip(MOVED, values):  # the centre first: it takes its handles along
+                setattr(point, name, value)
     if not temporary.is_file():
         raise KnobError(
             f"Blender drew the mask {mask.name} but wrote no file {temporary}.",
             next_step="Look whether the cache folder in the add-on's preferences can be written to.",
         )
     return replace_if_changed(temporary, file)
+
+
+def _points(mask: bpy.types.Mask) -> list[bpy.types.MaskSplinePoint]:
+    return [point for layer in mask.layers for spline in layer.splines for point in spline.points]
+
+
+def _values(point: bpy.types.MaskSplinePoint) -> list[Any]:
+    return [value if isinstance(value, float) else tuple(value) for value in (getattr(point, name) for name in MOVED)]
 
 
 def _set_up(scene: bpy.types.Scene, mask: bpy.types.Mask, size: tuple[int, int], file: Path) -> None:

@@ -177,7 +177,8 @@ def the_compositor_shows_the_cutout_on_the_right_frame() -> str:
     assert not nodes.add_matte_nodes(own, plate, result, plate_map=lies, duration=4), "added twice"
     own.frame_set(3)
     own.render.filepath = str(OUT / "comp.exr")
-    bpy.ops.render.render(scene=own.name, write_still=True)
+    with bpy.context.temp_override(scene=own):
+        bpy.ops.render.render(write_still=True)
     found = scene.read(OUT / "comp.exr")
     said = error_of(found[..., 3], 3)
     alpha = scene.alpha_of(3)
@@ -203,9 +204,12 @@ def a_keyframed_mask_follows_the_timeline() -> str:
             point.handle_type = "AUTO"
             # Masks count in the larger side, from the bottom.
             point.co = (x / width, ((height - y) / height - 0.5) * height / width + 0.5)
-        set_key(mask, frame)
+        set_key(mask)
     plate = bpy.data.images["fur.1001.exr"]
     bpy.context.scene.frame_set(1)
+    other = bpy.data.masks.new("being edited").layers.new().splines.new()
+    other.points[0].co = (0.25, 0.75)
+    before = [tuple(point.co) for point in (*spline.points, other.points[0])]
     matte(plate=plate.name, mask="roto", garbage=bar_garbage(), frames="1,3", band_in=60.0, band_out=60.0)
     said = []
     for frame in (1, 3):
@@ -215,19 +219,19 @@ def a_keyframed_mask_follows_the_timeline() -> str:
         own, wrong = float(np.abs(found - wanted).mean()), float(np.abs(found - other).mean())
         assert own < 0.05 and own < wrong / 2, f"frame {frame}: {own:.4f} from its own alpha, {wrong:.4f} from the other's"
         said.append(f"{own:.4f}")
+    assert before == [tuple(point.co) for point in (*spline.points, other.points[0])], "points of a mask were moved"
     assert not [block for block in bpy.data.scenes if block.name.startswith("Gossamer")], "a scene was left behind"
     return f"mean differences {', '.join(said)}"
 
 
-def set_key(mask: object, frame: int) -> None:
-    """A key frame for the whole mask; the operator for it wants an editor in mask mode."""
+def set_key(mask: object) -> None:
+    """A key frame of the whole mask, as it is, at the current frame; the operator for it wants an editor in mask mode."""
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
     area.type = "IMAGE_EDITOR"
     area.spaces.active.mode = "MASK"
     area.spaces.active.mask = mask
     region = next(region for region in area.regions if region.type == "WINDOW")
-    bpy.context.scene.frame_set(frame)
     with bpy.context.temp_override(window=window, area=area, region=region):
         assert bpy.ops.mask.shape_key_insert() == {"FINISHED"}, "no key frame was made"
 

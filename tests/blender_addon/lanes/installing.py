@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import runpy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ def use_folders_of_its_own() -> Path:
 
 def build(folder: Path) -> Path:
     """The zip, made by the script that a release uses."""
-    sys.path.insert(0, str(ROOT / "blender_addon"))
-    import bundle_blender
-
-    return bundle_blender.bundle(folder)
+    # Not by import: the folder on the path would offer the source in the installed package's place.
+    bundle = runpy.run_path(str(ROOT / "blender_addon" / "bundle_blender.py"))["bundle"]
+    built: Path = bundle(folder)
+    return built
 
 
 def install(zip_file: Path) -> str:

@@ -49,23 +49,31 @@ def encode(linear: Any) -> Any:
     return np.where(clipped <= 0.0031308, clipped * 12.92, 1.055 * clipped ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
+def new_buffer(rgb: Any, alpha: Any = None) -> Any:
+    """Flat RGBA, rows from the bottom."""
+    height, width = rgb.shape[:2]
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., :3] = rgb if rgb.ndim == 3 else np.repeat(rgb[..., None], 3, axis=2)
+    if alpha is not None:
+        rgba[..., 3] = alpha
+    return np.ascontiguousarray(rgba[::-1]).ravel()
+
+
 def new_image(name: str, rgb: Any, *, is_float: bool, alpha: Any = None) -> Any:
     """A generated datablock that holds these pixels (values as Blender stores them)."""
     height, width = rgb.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=is_float)
-    colour = rgb if rgb.ndim == 3 else np.repeat(rgb[..., None], 3, axis=2)
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., :3] = colour
-    if alpha is not None:
-        rgba[..., 3] = alpha
-    image.pixels.foreach_set(np.ascontiguousarray(rgba[::-1]).ravel())
+    image.pixels.foreach_set(new_buffer(rgb, alpha))
     image.update()
     return image
 
 
 def save(name: str, rgb: Any, file: Path, *, is_float: bool) -> Path:
-    """Write a file with Blender: EXR for float, PNG for bytes."""
+    """Write a file with Blender: EXR for float, PNG for bytes; the values that are given lie in it."""
     image = new_image(name, rgb, is_float=is_float)
+    if is_float:  # else Blender encodes a generated float image for sRGB, whatever its colour space
+        image.colorspace_settings.name = "Non-Color"
+        image.pixels.foreach_set(new_buffer(rgb))
     image.filepath_raw = str(file)
     image.file_format = "OPEN_EXR" if is_float else "PNG"
     image.save()
