@@ -24,9 +24,15 @@ class _Panel:
     layout: bpy.types.UILayout
 
 
+def _characters(context: bpy.types.Context) -> int:
+    """How many fit into a line of the sidebar, beside margins and an icon."""
+    region = context.region
+    return 24 if region is None else int((region.width / context.preferences.system.ui_scale - 75) / 6.5)
+
+
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     state = session()
-    width = int(context.region.width / (7 * context.preferences.system.ui_scale)) if context.region else 40
+    width = _characters(context)
     lines = state.lines()
     if state.is_busy and state.run is not None:
         fraction = state.run.host.progress.fraction
@@ -40,15 +46,9 @@ def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
 def _draw_worker_hint(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """First use: one sentence about what to do."""
     if session().needs_setting_up(preferences().python):
-        width = int(context.region.width / (7 * context.preferences.system.ui_scale)) if context.region else 40
         box = layout.box()
-        draw_wrapped(
-            box,
-            "No worker is set up yet: install Gossamer into a Python of its own (pip install gossamer-matting[cpu]) and "
-            "name that Python in the add-on's preferences.",
-            width,
-            "INFO",
-        )
+        text = "No worker yet: install Gossamer in a Python of its own and name that Python in the preferences."
+        draw_wrapped(box, text, _characters(context), "INFO")
         box.operator("preferences.addon_show", text="Preferences").module = preferences().bl_idname
 
 
@@ -73,17 +73,16 @@ class _MattePanel(_Panel):
         column.prop(settings, "guide")
         kind = settings.guide
         if kind != "NONE":
-            column.prop(settings, kind.lower(), text=" " if kind != "MASK" else "Mask")
+            column.prop(settings, kind.lower(), text=" ")
         if kind in ("MASK", "MASK_IMAGE"):
             column.prop(settings, "band_in")
             column.prop(settings, "band_out")
         column = layout.column()
         column.scale_y = 1.3
         column.enabled = plate is not None
-        row = column.row(align=True)
-        one = row.operator("gossamer.matte", text="Matte Frame", icon="IMAGE_ALPHA")
+        one = column.operator("gossamer.matte", text="Matte Frame", icon="IMAGE_ALPHA")
         one.editor, one.use_range = self.editor, False
-        many = row.operator("gossamer.matte", text="Matte Range", icon="RENDER_ANIMATION")
+        many = column.operator("gossamer.matte", text="Matte Range", icon="RENDER_ANIMATION")
         many.editor, many.use_range = self.editor, True
         _draw_status(layout, context)
         if latest_matte(plate) is not None:

@@ -207,9 +207,9 @@ def a_keyframed_mask_follows_the_timeline() -> str:
         set_key(mask)
     plate = bpy.data.images["fur.1001.exr"]
     bpy.context.scene.frame_set(1)
-    other = bpy.data.masks.new("being edited").layers.new().splines.new()
-    other.points[0].co = (0.25, 0.75)
-    before = [tuple(point.co) for point in (*spline.points, other.points[0])]
+    edited = bpy.data.masks.new("being edited").layers.new().splines.new()
+    edited.points[0].co = (0.25, 0.75)
+    before = [tuple(point.co) for point in (*spline.points, edited.points[0])]
     matte(plate=plate.name, mask="roto", garbage=bar_garbage(), frames="1,3", band_in=60.0, band_out=60.0)
     said = []
     for frame in (1, 3):
@@ -219,7 +219,7 @@ def a_keyframed_mask_follows_the_timeline() -> str:
         own, wrong = float(np.abs(found - wanted).mean()), float(np.abs(found - other).mean())
         assert own < 0.05 and own < wrong / 2, f"frame {frame}: {own:.4f} from its own alpha, {wrong:.4f} from the other's"
         said.append(f"{own:.4f}")
-    assert before == [tuple(point.co) for point in (*spline.points, other.points[0])], "points of a mask were moved"
+    assert before == [tuple(point.co) for point in (*spline.points, edited.points[0])], "points of a mask were moved"
     assert not [block for block in bpy.data.scenes if block.name.startswith("Gossamer")], "a scene was left behind"
     return f"mean differences {', '.join(said)}"
 
