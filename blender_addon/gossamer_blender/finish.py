@@ -22,7 +22,7 @@ def bring_home(run: Run, placed: Placed) -> bpy.types.Image | None:
     """
     there = sorted(number for number in placed.numbers if placed.file(number).is_file())
     done = bool(run.host.finished) or (run.result is not None and bool(run.result.finished_before))
-    if not done or (placed.is_numbered and not there):
+    if (placed.is_numbered and not there) or (not placed.is_numbered and not done):
         return None
     file = placed.file(there[0] if placed.is_numbered else None)
     if placed.target == "ALPHA":
@@ -47,8 +47,9 @@ def summary(run: Run, placed: Placed, matte: bpy.types.Image | None) -> list[str
     written = len(run.host.finished)
     frames = f"{written} frame{'' if written == 1 else 's'}"
     if run.is_cancelled:
-        kept = f"; {frames} finished and kept" if written else ""
-        return [f"Cancelled{kept}"]
+        # Counted on disk: what was being written when Esc was pressed has become a frame as well.
+        there = sum(placed.file(number).is_file() for number in placed.numbers)
+        return [f"Cancelled; {there} of {len(placed.numbers)} frames are there" if there else "Cancelled"]
     result = run.result
     assert result is not None
     lines = [f"{frames} in {clock(result.seconds)}" if written != 1 else f"Done in {result.seconds:.1f} s"]

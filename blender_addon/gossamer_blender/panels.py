@@ -31,16 +31,23 @@ def _characters(context: bpy.types.Context) -> int:
 
 
 def _draw_status(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """How the last job went; while one runs, what it does and a button that stops it."""
     state = session()
     width = _characters(context)
     lines = state.lines()
-    if state.is_busy and state.run is not None:
-        fraction = state.run.host.progress.fraction
-        layout.operator("gossamer.cancel", text=f"Cancel ({fraction:.0%})", icon="CANCEL")
-    box = layout.box() if lines else layout
-    for index, line in enumerate(lines):
-        icon = ("ERROR" if state.is_error else "CHECKMARK") if index == 0 and not state.is_busy else "NONE"
-        draw_wrapped(box, line, width, icon)
+    if state.run is not None:
+        # Two lines first: a second click where the button for a matte was must not cancel it.
+        box = layout.box()
+        for line in lines[:2]:
+            draw_wrapped(box, line, width)
+        layout.operator("gossamer.cancel", text=f"Cancel ({state.run.host.progress.fraction:.0%})", icon="CANCEL")
+        for line in lines[2:]:
+            draw_wrapped(layout.box(), line, width)
+    elif lines:
+        box = layout.box()
+        for index, line in enumerate(lines):
+            icon = ("ERROR" if state.is_error else "CHECKMARK") if index == 0 else "NONE"
+            draw_wrapped(box, line, width, icon)
 
 
 def _draw_worker_hint(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -77,13 +84,8 @@ class _MattePanel(_Panel):
         if kind in ("MASK", "MASK_IMAGE"):
             column.prop(settings, "band_in")
             column.prop(settings, "band_out")
-        column = layout.column()
-        column.scale_y = 1.3
-        column.enabled = plate is not None
-        one = column.operator("gossamer.matte", text="Matte Frame", icon="IMAGE_ALPHA")
-        one.editor, one.use_range = self.editor, False
-        many = column.operator("gossamer.matte", text="Matte Range", icon="RENDER_ANIMATION")
-        many.editor, many.use_range = self.editor, True
+        if not session().is_busy:  # not greyed: a button under the pointer would stay so until the pointer moves
+            self._draw_buttons(layout, plate is not None)
         _draw_status(layout, context)
         if latest_matte(plate) is not None:
             if self.editor == "IMAGE":
@@ -91,6 +93,15 @@ class _MattePanel(_Panel):
                 row.operator("gossamer.show", text="Show Plate").matte = False
                 row.operator("gossamer.show", text="Show Matte").matte = True
             layout.operator("gossamer.add_matte_nodes", icon="NODE_COMPOSITING").editor = self.editor
+
+    def _draw_buttons(self, layout: bpy.types.UILayout, is_enabled: bool) -> None:
+        column = layout.column()
+        column.scale_y = 1.3
+        column.enabled = is_enabled
+        one = column.operator("gossamer.matte", text="Matte Frame", icon="IMAGE_ALPHA")
+        one.editor, one.use_range = self.editor, False
+        many = column.operator("gossamer.matte", text="Matte Range", icon="RENDER_ANIMATION")
+        many.editor, many.use_range = self.editor, True
 
 
 class _OptionsPanel(_Panel):
