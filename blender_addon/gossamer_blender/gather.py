@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+
 from gossamer_bridge.errors import KnobError
 
 from .orders import Guides
@@ -30,13 +31,14 @@ def plate_for(context: bpy.types.Context, editor: str) -> bpy.types.Image | bpy.
     A matte of ours is no plate: an editor that shows one is still about the plate it was made from.
     """
     settings = settings_for(context.scene, editor)
-    chosen = getattr(settings, "plate" if editor == "IMAGE" else "clip")
+    chosen: Any = getattr(settings, "plate" if editor == "IMAGE" else "clip")
     if chosen is None:
         chosen = getattr(context.space_data, "image" if editor == "IMAGE" else "clip", None)
         made_from = chosen.get("gossamer_plate", "") if chosen is not None else ""
         if made_from:
             chosen = bpy.data.images.get(made_from) or bpy.data.movieclips.get(made_from)
-    return chosen
+    found: bpy.types.Image | bpy.types.MovieClip | None = chosen
+    return found
 
 
 def find(collection: Any, name: str, what: str) -> Any:
@@ -47,7 +49,9 @@ def find(collection: Any, name: str, what: str) -> Any:
     """
     found = collection.get(name)
     if found is None:
-        raise KnobError(f"There is no {what} called {name!r}.", next_step=f"Load it, or state the name of another {what}.")
+        raise KnobError(
+            f"There is no {what} called {name!r}.", next_step=f"Load it, or state the name of another {what}."
+        )
     return found
 
 
@@ -101,7 +105,9 @@ def gather_wishes(scene: bpy.types.Scene, settings: Settings, stated: dict[str, 
         first = settings.frame_start if own else scene.frame_start
         last = settings.frame_end if own else scene.frame_end
         if last < first:
-            raise KnobError(f"The range ends at {last}, before it starts at {first}.", next_step="Correct Start and End.")
+            raise KnobError(
+                f"The range ends at {last}, before it starts at {first}.", next_step="Correct Start and End."
+            )
         frames = tuple(range(first, last + 1))
     return Wishes(
         model=stated.get("model") or settings.model,

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
+
 from gossamer_bridge.errors import KnobError
 from gossamer_bridge.pixels import BOTTOM_UP, Pixels
 
@@ -38,7 +39,7 @@ class Element:
     """Digits of its frame numbers."""
     space: str = ""
     """Colour space of R, G and B, in the worker's words. Empty: guides, and pixels, which say it themselves."""
-    default_map: FrameMap = FrameMap()
+    default_map: FrameMap = field(default_factory=FrameMap)
     """Where nothing in Blender says how the element lies in time."""
 
 
@@ -82,7 +83,8 @@ def clip_element(clip: bpy.types.MovieClip) -> Element:
     path = bpy.path.abspath(clip.filepath, library=clip.library)
     if not Path(path).is_file():
         raise KnobError(
-            f"The clip {clip.name} has no file at {path}.", next_step="Correct its path in the Clip Editor, or reload it."
+            f"The clip {clip.name} has no file at {path}.",
+            next_step="Correct its path in the Clip Editor, or reload it.",
         )
     number = file_number(path)
     space = worker_space(clip.colorspace_settings.name, compat.working_space())

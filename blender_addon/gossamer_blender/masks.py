@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+
 from gossamer_bridge.errors import KnobError
 
 from . import compat
@@ -54,12 +55,14 @@ def draw_mask(mask: bpy.types.Mask, scene_frame: int, size: tuple[int, int], fil
         with bpy.context.temp_override(scene=scene):
             bpy.ops.render.render(write_still=True)
     except RuntimeError as error:
-        raise KnobError(f"Blender cannot draw the mask {mask.name}: {error}.", next_step="See Blender's console.") from error
+        raise KnobError(
+            f"Blender cannot draw the mask {mask.name}: {error}.", next_step="See Blender's console."
+        ) from error
     finally:
         compat.clear_tree(scene)
         bpy.data.scenes.remove(scene)
         for point, values in as_they_are:
-            for name, value in zip(MOVED, values):  # the centre first: it takes its handles along
+            for name, value in zip(MOVED, values, strict=True):  # the centre first: it takes its handles along
                 setattr(point, name, value)
     if not temporary.is_file():
         raise KnobError(

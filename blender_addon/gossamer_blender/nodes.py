@@ -13,6 +13,8 @@ __all__ = ["add_matte_nodes", "frame_label"]
 
 GAP = 60
 WIDTH = 240
+HEIGHT = 520
+"""Of the largest node, an image sequence."""
 
 
 def frame_label(matte: bpy.types.Image) -> str:
@@ -58,7 +60,7 @@ def add_matte_nodes(
     background, foreground = compat.alpha_over_inputs(over)
     places = ((source, 0, 0), (alpha, 0, 1), (cut, 1, 0), (over, 2, 0))
     for node, column, row in places:
-        node.location = (left + column * (WIDTH + GAP), top - row * 420)
+        node.location = (left + column * (WIDTH + GAP), top - row * HEIGHT)
         node.parent = frame
     tree.links.new(source.outputs["Image"], cut.inputs["Image"])
     tree.links.new(alpha.outputs["Image"], cut.inputs["Alpha"])
@@ -67,12 +69,14 @@ def add_matte_nodes(
     if layers is None and is_new and scene.camera is not None:  # what was rendered so far goes on being seen
         layers = tree.nodes.new("CompositorNodeRLayers")
         layers.scene = scene
-        layers.location = (left + WIDTH + GAP, top + 420)
+        layers.location = (left + WIDTH + GAP, top + HEIGHT)
     if layers is not None:
         tree.links.new(layers.outputs["Image"], background)
     else:
         background.default_value = (0.0, 0.0, 0.0, 0.0)
     output = compat.output_socket(tree, scene)
+    if is_new:
+        output.node.location = (left + 3 * (WIDTH + GAP), top)
     if not output.is_linked:
         tree.links.new(over.outputs["Image"], output)
     return True
@@ -96,9 +100,7 @@ def _plate_node(
     return _image_node(tree, plate, frame_map, duration)
 
 
-def _image_node(
-    tree: bpy.types.NodeTree, image: bpy.types.Image, frame_map: FrameMap, duration: int
-) -> bpy.types.Node:
+def _image_node(tree: bpy.types.NodeTree, image: bpy.types.Image, frame_map: FrameMap, duration: int) -> bpy.types.Node:
     node = tree.nodes.new("CompositorNodeImage")
     node.image = image
     if image.source in ("SEQUENCE", "MOVIE"):

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
+
 from gossamer_bridge.errors import BridgeError
 
 from .cache import prune
@@ -59,7 +60,7 @@ class GossamerMatte(bpy.types.Operator):
 
     bl_idname = "gossamer.matte"
     bl_label = "Matte"
-    bl_options = {"UNDO"}
+    bl_options: ClassVar = {"UNDO"}
 
     editor: str
     use_range: bool

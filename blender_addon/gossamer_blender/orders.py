@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import bpy
+
 from gossamer_bridge.errors import KnobError
 from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs, frames_text
@@ -80,17 +82,19 @@ def place_order(
     Raises:
         KnobError: something cannot be matted as it is; says what to do.
     """
-    is_clip = isinstance(plate, bpy.types.MovieClip)
-    element = clip_element(plate) if is_clip else image_element(plate)
-    frame_map = None
-    if element.is_numbered:
-        frame_map = element.default_map if is_clip else find_frame_map(plate, element, space)
+    frame_map: FrameMap | None
+    if isinstance(plate, bpy.types.MovieClip):
+        element = clip_element(plate)
+        frame_map = element.default_map
+    else:
+        element = image_element(plate)
+        frame_map = find_frame_map(plate, element, space) if element.is_numbered else None
     _check_target(plate, element, wishes)
     numbers = tuple(frame_map.number(frame) for frame in wishes.scene_frames) if frame_map is not None else ()
     folder, notes = prepare_folder(wishes.output_folder, element, cache)
     number = "." + "#" * max(4, element.padding) if element.is_numbered else ""
     pattern = f"{folder}/{element.name}_alpha{number}.exr"
-    knobs: dict[str, str] = {"plate": element.path}
+    knobs: dict[str, Any] = {"plate": element.path}
     pictures: dict[str, Callable[[], Pixels]] = {"plate": element.read} if element.read else {}
     named = (("trimap", guides.trimap), ("mask", guides.mask_image), ("core_matte", guides.core))
     for knob, image in (*named, ("garbage_matte", guides.garbage)):
@@ -131,7 +135,9 @@ def place_order(
 
 def _check_target(plate: bpy.types.ID, element: Element, wishes: Wishes) -> None:
     if wishes.is_range and not element.is_numbered:
-        raise KnobError(f"{plate.name} is one picture.", next_step="Press Matte Frame, or set its source to a sequence.")
+        raise KnobError(
+            f"{plate.name} is one picture.", next_step="Press Matte Frame, or set its source to a sequence."
+        )
     if wishes.target == "ALPHA" and element.is_numbered:
         raise KnobError(
             f"{plate.name} is a sequence, movie or clip: Blender has no place for its alpha.",
@@ -166,7 +172,7 @@ def _mask_steps(
         return str(file), (partial(_draw, mask.name, frame, size, file),)
     steps = tuple(
         partial(_draw, mask.name, frame, size, folder / f"mask.{number:04d}.exr")
-        for number, frame in zip(numbers, scene_frames)
+        for number, frame in zip(numbers, scene_frames, strict=True)
     )
     return str(folder / "mask.####.exr"), steps
 
@@ -191,4 +197,3 @@ def _size(plate: bpy.types.Image | bpy.types.MovieClip, element: Element) -> tup
         return look.size[0], look.size[1]
     finally:
         bpy.data.images.remove(look)
-

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
 
@@ -106,7 +106,7 @@ class _MattePanel(_Panel):
 
 class _OptionsPanel(_Panel):
     bl_label = "Options"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options: ClassVar = {"DEFAULT_CLOSED"}
     editor = "IMAGE"
 
     def draw(self, context: bpy.types.Context) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+
 from gossamer_bridge.client import WorkerSettings
 
 from . import compat
@@ -62,19 +63,19 @@ class GossamerPreferences(bpy.types.AddonPreferences):
         from .registration import session
 
         layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
         row = layout.row(align=True)
         row.prop(self, "python")
         row.operator("gossamer.test_worker", text="Test", icon="CHECKMARK")
         box = layout.box()
         for line in session().test_lines or ("Press Test to see whether the worker can be reached.",):
-            draw_wrapped(box, line, 110)
-        row = layout.row()
-        row.prop(self, "device")
-        row.prop(self, "memory_limit")
-        row.prop(self, "idle_minutes")
+            draw_wrapped(box, line, 100)
+        column = layout.column()
+        for name in ("device", "memory_limit", "idle_minutes", "cache_limit"):
+            column.prop(self, name)
         row = layout.row(align=True)
         row.prop(self, "cache")
-        row.prop(self, "cache_limit")
         row.operator("gossamer.clear_cache", text="Clear", icon="TRASH")
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import bpy
+
 from gossamer_bridge.errors import BridgeError
 
 from .session import Session

@@ -7,6 +7,7 @@ from array import array
 from pathlib import Path
 
 import bpy
+
 from gossamer_bridge.errors import KnobError
 
 from .frames import FrameMap, sequence_pattern
@@ -87,7 +88,8 @@ def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:
         )
     if plate.alpha_mode == "NONE":
         raise KnobError(
-            f"{plate.name} ignores its alpha.", next_step="Set Alpha to Straight or Premultiplied in the image's settings."
+            f"{plate.name} ignores its alpha.",
+            next_step="Set Alpha to Straight or Premultiplied in the image's settings.",
         )
     before = read_buffer(plate)
     alpha = _read_matte(file)

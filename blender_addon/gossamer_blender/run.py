@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from gossamer_bridge.errors import BridgeError, JobCancelledError, WorkerDiedError
 from gossamer_bridge.host import JobProgress
@@ -77,7 +78,8 @@ class Run:
     def _work(self) -> None:
         try:
             self._prepare()
-            knobs = replace(self.order.knobs, **self._store())
+            stored: dict[str, Any] = self._store()
+            knobs = replace(self.order.knobs, **stored)
             self.result = run_job(knobs, self.host, self._keeper)
         except JobCancelledError:
             self.is_cancelled = True
@@ -96,9 +98,9 @@ class Run:
             self.host.report_progress(JobProgress("drawing", index, len(steps)))
             self.host.run_on_main_thread(step)
 
-    def _store(self) -> dict[str, str]:
+    def _store(self) -> dict[str, Any]:
         """Bring pictures to disk under a name made of their content, so that a resumed job has the same inputs."""
-        stored = {}
+        stored: dict[str, Any] = {}
         for knob, read in self.order.pictures.items():
             self._go_on()
             self.host.report_progress(JobProgress("storing"))

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import bpy
+
 from gossamer_bridge.errors import BridgeError
 
 from .cache import clear
@@ -157,7 +158,7 @@ class GossamerAddNodes(bpy.types.Operator):
 
     bl_idname = "gossamer.add_matte_nodes"
     bl_label = "Add Matte Nodes"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options: ClassVar = {"REGISTER", "UNDO"}
 
     editor: str
     matte: str

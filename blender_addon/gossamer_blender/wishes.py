@@ -61,4 +61,3 @@ def tile_for_memory(limit: int) -> int:
     if limit <= 0:
         return 0
     return next((tile for most, tile in _TILES if limit < most), 0)
-

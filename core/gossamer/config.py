@@ -61,9 +61,9 @@ class Outputs:
     path: str = ""
     """A folder, a file, or a pattern with ``####`` or ``%04d``. A folder takes the plate's own file names."""
     channels: Literal["alpha", "grey", "rgba", "premult"] = "alpha"
-    """``alpha``: channel A alone. ``grey``: the matte as a grey picture (channel ``Y``), for programs that show a lone A
-    as black. ``rgba``: the plate's RGB bit for bit plus A. ``premult``: scene-linear
-    foreground times alpha, plus A."""
+    """``alpha``: channel A alone. ``grey``: the matte as a grey picture (channel ``Y``), for programs that show a lone
+    A as black. ``rgba``: the plate's RGB bit for bit plus A. ``premult``: scene-linear foreground times alpha, plus
+    A."""
     layer: str = ""
     """Layer that receives the matte, e.g. ``matte`` gives ``matte.alpha``. Empty: the channel ``A``."""
     foreground: bool = False

@@ -1,6 +1,7 @@
 """The lane ``bpy``: the built zip, installed into a real Blender without a window, drives the real worker.
 
-``PYTHON headless.py`` with a Python that has the ``bpy`` wheel, or ``blender -b --factory-startup --python headless.py``.
+``PYTHON headless.py`` with a Python that has the ``bpy`` wheel, or
+``blender -b --factory-startup --python headless.py``.
 ``GOSSAMER_PYTHON`` names the worker's Python. Prints a line for each check; the exit code says whether all passed.
 """
 
@@ -217,7 +218,7 @@ def a_keyframed_mask_follows_the_timeline() -> str:
         wanted = scene.alpha_of(frame)[:80]
         other = scene.alpha_of(4 - frame)[:80]
         own, wrong = float(np.abs(found - wanted).mean()), float(np.abs(found - other).mean())
-        assert own < 0.05 and own < wrong / 2, f"frame {frame}: {own:.4f} from its own alpha, {wrong:.4f} from the other's"
+        assert own < min(0.05, wrong / 2), f"frame {frame}: {own:.4f} from its own alpha, {wrong:.4f} from the other's"
         said.append(f"{own:.4f}")
     assert before == [tuple(point.co) for point in (*spline.points, edited.points[0])], "points of a mask were moved"
     assert not [block for block in bpy.data.scenes if block.name.startswith("Gossamer")], "a scene was left behind"
@@ -225,7 +226,7 @@ def a_keyframed_mask_follows_the_timeline() -> str:
 
 
 def set_key(mask: object) -> None:
-    """A key frame of the whole mask, as it is, at the current frame; the operator for it wants an editor in mask mode."""
+    """A key frame of the mask, as it is, at the current frame; the operator for it wants an editor in mask mode."""
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
     area.type = "IMAGE_EDITOR"
@@ -285,7 +286,7 @@ def refusals_say_what_to_do() -> str:
         refusal(plate="painted", trimap="painted trimap", model="no such model"),
     ]
     expected = ("no image called", "No trimap is chosen", "is one picture", "no place", "missing", "no such model")
-    for text, part in zip(texts, expected):
+    for text, part in zip(texts, expected, strict=True):
         assert part in text, f"{part!r} is not in {text!r}"
     return f"{len(texts)} messages"
 

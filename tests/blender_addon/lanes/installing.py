@@ -34,9 +34,7 @@ def install(zip_file: Path) -> str:
     import bpy
 
     if bpy.app.version >= (4, 2, 0):
-        bpy.ops.extensions.package_install_files(
-            filepath=str(zip_file), repo="user_default", enable_on_install=True
-        )
+        bpy.ops.extensions.package_install_files(filepath=str(zip_file), repo="user_default", enable_on_install=True)
         return "bl_ext.user_default.gossamer"
     bpy.ops.preferences.addon_install(filepath=str(zip_file), overwrite=True)
     bpy.ops.preferences.addon_enable(module="gossamer_blender")

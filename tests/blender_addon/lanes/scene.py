@@ -29,7 +29,7 @@ def alpha_of(frame: int, size: tuple[int, int] = SIZE) -> Any:
 
 def plate_of(alpha: Any) -> Any:
     """H x W x 3, scene-linear: the matting equation with two colours that drift over the picture."""
-    height, width = alpha.shape
+    width = alpha.shape[1]
     ramp = np.linspace(0.7, 1.3, width, dtype=np.float32)[None, :, None]
     return alpha[..., None] * FOREGROUND * ramp + (1 - alpha[..., None]) * BACKGROUND * ramp[:, ::-1]
 

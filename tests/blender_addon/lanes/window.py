@@ -1,7 +1,7 @@
 """Blender with its window on a virtual screen: clicks the buttons as an artist does, and takes pictures.
 
-``PYTHON window.py [FOLDER]`` with any Python. Needs ``blender``, ``Xvfb``, ``xdotool`` and ImageMagick's ``import`` on the
-path (Debian: blender python3-numpy xvfb xdotool imagemagick), and ``GOSSAMER_PYTHON``. Pictures go to FOLDER.
+``PYTHON window.py [FOLDER]`` with any Python. Needs ``blender``, ``Xvfb``, ``xdotool`` and ImageMagick's
+``import`` on the path (Debian: blender python3-numpy xvfb xdotool imagemagick), and ``GOSSAMER_PYTHON``. Pictures go to FOLDER.
 """
 
 from __future__ import annotations
@@ -168,15 +168,17 @@ def steps() -> None:
     check_mask()
 
     ask("bpy.ops.gossamer.add_matte_nodes()")
-    ask("area().type = 'NODE_EDITOR'; area().ui_type = 'CompositorNodeTree'; area().spaces.active.show_region_ui = True")
+    ask(
+        "area().type = 'NODE_EDITOR'; area().ui_type = 'CompositorNodeTree'; area().spaces.active.show_region_ui = True"
+    )
     ask(VIEW_ALL)
     picture("4_compositor")
     say("Add Matte Nodes")
 
-    ask(
-        "area().type = 'CLIP_EDITOR'; s = area().spaces.active; s.show_region_ui = True; "
-        f"s.clip = bpy.data.movieclips.load({str(HERE.parents[2] / 'core' / 'sample' / 'fur.1001.exr')!r})"
-    )
+    clip = str(HERE.parents[2] / "core" / "sample" / "fur.1001.exr")
+    ask(f"area().type = 'CLIP_EDITOR'; area().spaces.active.clip = bpy.data.movieclips.load({clip!r})")
+    ask("s = area().spaces.active; s.show_region_ui = True; s.show_region_toolbar = False")
+    ask("area().spaces.active.mode = 'MASK'; area().spaces.active.mask = bpy.data.masks['oval']")
     picture("5_clip_editor")
     ask("bpy.ops.screen.userpref_show(); bpy.context.preferences.active_section = 'ADDONS'", timeout=20)
     ask("bpy.context.window_manager.addon_search = 'Gossamer'; bpy.ops.preferences.addon_show(module=package)")
