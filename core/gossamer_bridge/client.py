@@ -2,70 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import queue
-import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gossamer_bridge import __version__
 from gossamer_bridge.answers import FrameDone, Hello, MatteDone, Prepared, Status
-from gossamer_bridge.errors import (
-    BridgeError,
-    JobCancelledError,
-    JobError,
-    WireError,
-    WireFormatError,
-    WorkerDiedError,
-    WorkerStartError,
-    WorkerTimeoutError,
-    WorkerVersionError,
-)
+from gossamer_bridge.errors import JobError, WorkerDiedError, WorkerStartError, WorkerVersionError
+from gossamer_bridge.exchange import Cancelled, Exchange, Listener, WorkerSettings
 from gossamer_bridge.launch import clean_environment, find_interpreter, worker_command
 from gossamer_bridge.pixels import BOTTOM_UP, Pixels
-from gossamer_bridge.process import WorkerProcess
-from gossamer_bridge.protocol import PROTOCOL_VERSION, Event, Failure, Message, Reply, Request, from_header, to_header
+from gossamer_bridge.protocol import PROTOCOL_VERSION, Event, Reply
 
 __all__ = ["WorkerClient", "WorkerSettings"]
-
-POLL = 0.05
-"""Seconds between looks at ``cancelled`` and at the process while waiting."""
-
-Listener = Callable[[Event], None]
-Cancelled = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """How the worker is started and how long anything may take. Seconds."""
-
-    python: str = ""
-    """The host's own setting; see :func:`gossamer_bridge.launch.find_interpreter`."""
-    host: str = ""
-    """Who asks, for the worker's log: ``Nuke 15.1``, ``Blender 4.2``."""
-    start_timeout: float = 60.0
-    """From the start to the answer to ``hello``. Includes imports from a cold network disk."""
-    answer_timeout: float = 30.0
-    """For quick questions, and for a message to be read."""
-    load_timeout: float = 300.0
-    """To load a model and warm it up."""
-    silence_timeout: float = 120.0
-    """While it works the worker gives a sign of life every few seconds; without one for this long it counts as dead."""
-    stall_timeout: float = 1800.0
-    """Without any progress of a job for this long, the job counts as hung."""
-    cancel_timeout: float = 15.0
-    """A cancelled job has this long to end by itself; then its worker is ended."""
-    close_timeout: float = 5.0
-    """The worker has this long to end by itself."""
-    idle_timeout: float = 600.0
-    """The worker ends by itself after this long without a request."""
-    command: tuple[str, ...] = ()
-    """Start this instead of a Python that is looked for. For tests."""
-    environment: Mapping[str, str] | None = field(default=None, repr=False)
-    """Instead of the host's own environment; cleaned all the same."""
 
 
 class WorkerClient:
@@ -78,15 +27,10 @@ class WorkerClient:
             worker.matte(job_values(knobs), on_event=print, cancelled=lambda: False)
     """
 
-    def __init__(self, settings: WorkerSettings = WorkerSettings()) -> None:
+    def __init__(self, settings: WorkerSettings = WorkerSettings()) -> None:  # noqa: B008 - frozen
         self.settings = settings
-        self._process: WorkerProcess | None = None
+        self._exchange: Exchange | None = None
         self._hello: Hello | None = None
-        self._identifiers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._waiting: dict[int, queue.SimpleQueue[Message | None]] = {}
-        self._ended = threading.Event()
-        self._wire_error: WireError | None = None
 
     def __enter__(self) -> WorkerClient:
         self.start()
@@ -105,17 +49,16 @@ class WorkerClient:
     @property
     def is_alive(self) -> bool:
         """Whether it has been started and still runs."""
-        process = self._process
-        return process is not None and not self._ended.is_set() and process.exit_code is None
+        return self._exchange is not None and self._exchange.is_alive
 
     @property
     def pid(self) -> int | None:
         """Of the worker; None before it is started."""
-        return None if self._process is None else self._process.pid
+        return None if self._exchange is None else self._exchange.process.pid
 
     def log_tail(self) -> str:
         """The last lines of the worker's log."""
-        return "" if self._process is None else self._process.log_tail()
+        return "" if self._exchange is None else self._exchange.process.log_tail()
 
     def start(self, *, cancelled: Cancelled | None = None) -> Hello:
         """Start the process and ask who it is. May be called once.
@@ -133,7 +76,7 @@ class WorkerClient:
             interpreter = find_interpreter(settings.python, settings.environment)
             command = worker_command(interpreter, idle_timeout=settings.idle_timeout)
         environment = clean_environment(settings.environment)
-        self._process = WorkerProcess(command, environment, on_message=self._receive, on_end=self._end)
+        self._exchange = Exchange(tuple(command), environment, settings)
         arguments = {"protocol": PROTOCOL_VERSION, "bridge": __version__, "host": settings.host}
         try:
             reply = self._ask("hello", arguments, timeout=settings.start_timeout, cancelled=cancelled)
@@ -141,14 +84,17 @@ class WorkerClient:
             self._hello = Hello.from_values(reply.values)
         except WorkerDiedError as error:
             self.kill()
+            next_step = None
+            if "No module named gossamer" in error.log:
+                next_step = f"Install it there: {command[0]} -m pip install gossamer-matting; or choose another Python."
             raise WorkerStartError(
-                f"The worker ended before it answered (exit code {self._process.exit_code}). "
-                f"Started as {' '.join(command[:4])} ... Its last words: {error.log or 'none'}"
+                f"The worker ended before it answered. {error.message} It was started as {' '.join(command[:3])} ...",
+                next_step=next_step,
             ) from error
         except JobError as error:
             self.kill()
             if error.kind == "VersionError":
-                raise WorkerVersionError(str(error)) from error
+                raise WorkerVersionError(error.message, next_step="") from error  # the worker says what to do
             raise WorkerStartError(f"The worker refused the first question: {error}") from error
         except BaseException:
             self.kill()
@@ -180,8 +126,9 @@ class WorkerClient:
             "tile": tile,
             "threads": threads,
         }
-        timeout = self.settings.load_timeout
-        return Prepared.from_values(self._ask("prepare", arguments, timeout=timeout, cancelled=cancelled).values)
+        stall = self.settings.load_timeout
+        reply = self._ask("prepare", arguments, timeout=None, stall=stall, cancelled=cancelled)
+        return Prepared.from_values(reply.values)
 
     def matte(
         self, job: Mapping[str, Any], *, on_event: Listener | None = None, cancelled: Cancelled | None = None
@@ -220,7 +167,11 @@ class WorkerClient:
         )
 
     def status(self) -> Status:
-        """What the worker is doing; answered at any time, also while a job runs."""
+        """What the worker is doing; answered at any time, also while a job runs.
+
+        Raises:
+            WorkerTimeoutError: it is too busy to answer; it goes on with what it does.
+        """
         return Status.from_values(self._ask("status", {}, timeout=self.settings.answer_timeout).values)
 
     def release(self) -> int:
@@ -264,19 +215,33 @@ class WorkerClient:
 
     def close(self) -> None:
         """Ask the worker to end, and end it if it does not within ``close_timeout``. May be called again."""
-        process = self._process
-        if process is None:
+        if self._exchange is None:
             return
-        if process.exit_code is None:
-            header = to_header(Request(next(self._identifiers), "shutdown"))
-            with contextlib.suppress(BridgeError, OSError, ValueError):  # it is being ended anyway
-                process.send(header, timeout=self.settings.close_timeout)
-        process.close(self.settings.close_timeout)
+        if self._exchange.process.exit_code is None:
+            self._exchange.tell("shutdown", timeout=self.settings.close_timeout)
+        self._exchange.process.close(self.settings.close_timeout)
 
     def kill(self) -> None:
         """End the worker at once."""
-        if self._process is not None:
-            self._process.kill()
+        if self._exchange is not None:
+            self._exchange.process.kill()
+
+    def _ask(
+        self,
+        verb: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None,
+        stall: float | None = None,
+        body: bytes = b"",
+        on_event: Listener | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> Reply:
+        if self._exchange is None:
+            raise WorkerStartError("The worker has not been started.")
+        return self._exchange.ask(
+            verb, arguments, timeout=timeout, stall=stall, body=body, on_event=on_event, cancelled=cancelled
+        )
 
     def _check_version(self, values: Mapping[str, Any]) -> None:
         theirs, version = values.get("protocol"), values.get("version", "?")
@@ -293,143 +258,3 @@ class WorkerClient:
             f"{PROTOCOL_VERSION}.",
             next_step=next_step,
         )
-
-    def _ask(
-        self,
-        verb: str,
-        arguments: Mapping[str, Any],
-        *,
-        timeout: float | None,
-        body: bytes = b"",
-        on_event: Listener | None = None,
-        cancelled: Cancelled | None = None,
-    ) -> Reply:
-        """Send a request and wait for its answer. ``timeout`` None: as long as the worker shows life and progress."""
-        process = self._process
-        if process is None:
-            raise WorkerStartError("The worker has not been started.")
-        request = Request(next(self._identifiers), verb, arguments, body)
-        inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-        with self._lock:
-            self._waiting[request.identifier] = inbox
-        try:
-            if self._ended.is_set():
-                raise self._death()
-            try:
-                process.send(to_header(request), body, timeout=self.settings.silence_timeout)
-            except (OSError, ValueError) as error:
-                self._ended.wait(self.settings.close_timeout)
-                raise self._death() from error
-            return self._wait(request, inbox, timeout, on_event, cancelled)
-        finally:
-            with self._lock:
-                self._waiting.pop(request.identifier, None)
-
-    def _wait(
-        self,
-        request: Request,
-        inbox: queue.SimpleQueue[Message | None],
-        timeout: float | None,
-        on_event: Listener | None,
-        cancelled: Cancelled | None,
-    ) -> Reply:
-        begun = heard = moved = time.monotonic()
-        cancel_sent: float | None = None
-        while True:
-            now = time.monotonic()
-            if cancel_sent is None and cancelled is not None and cancelled():
-                if request.verb == "hello":  # nothing is lost with a worker that has not begun
-                    self.kill()
-                    raise JobCancelledError("Cancelled.")
-                cancel_sent = now
-                self._send_cancel(request.identifier)
-            if cancel_sent is not None and now - cancel_sent > self.settings.cancel_timeout:
-                self.kill()
-                raise JobCancelledError(
-                    "Cancelled. The worker did not stop by itself and was ended; it starts again with the next job."
-                )
-            self._check_deadlines(request.verb, timeout, now - begun, now - heard, now - moved)
-            try:
-                message = inbox.get(timeout=POLL)
-            except queue.Empty:
-                continue
-            heard = time.monotonic()
-            if message is None:
-                if cancel_sent is not None:
-                    raise JobCancelledError("Cancelled.") from self._death()
-                raise self._death()
-            if isinstance(message, Event):
-                if message.name != "alive":
-                    moved = heard
-                if on_event is not None:
-                    on_event(message)
-            elif isinstance(message, Reply):
-                return message
-            elif isinstance(message, Failure):
-                if message.kind == "CancelledError":
-                    raise JobCancelledError(message.message)
-                raise JobError(message.message, kind=message.kind, exit_code=message.exit_code)
-
-    def _check_deadlines(
-        self, verb: str, timeout: float | None, since_begin: float, since_heard: float, since_moved: float
-    ) -> None:
-        settings = self.settings
-        if timeout is not None and since_begin > timeout:
-            self.kill()
-            raise WorkerTimeoutError(
-                f"The worker did not answer {verb!r} within {timeout:g} s and was ended. Its last words: "
-                f"{self.log_tail() or 'none'}"
-            )
-        if timeout is None and since_heard > settings.silence_timeout:
-            self.kill()
-            raise WorkerDiedError(
-                f"The worker gave no sign of life for {settings.silence_timeout:g} s and was ended.",
-                log=self.log_tail(),
-            )
-        if timeout is None and since_moved > settings.stall_timeout:
-            self.kill()
-            raise WorkerTimeoutError(
-                f"The worker made no progress for {settings.stall_timeout:g} s and was ended. Its last words: "
-                f"{self.log_tail() or 'none'}"
-            )
-
-    def _send_cancel(self, identifier: int) -> None:
-        assert self._process is not None
-        header = to_header(Request(next(self._identifiers), "cancel", {"id": identifier}))
-        # The loop that called sees the worker's end or its own deadline.
-        with contextlib.suppress(BridgeError, OSError, ValueError):
-            self._process.send(header, timeout=self.settings.cancel_timeout)
-
-    def _death(self) -> BridgeError:
-        """Why nothing more will come."""
-        assert self._process is not None
-        if self._wire_error is not None:
-            return WorkerDiedError(
-                f"The worker sent what is no message and was ended. {self._wire_error.message}", log=self.log_tail()
-            )
-        code = self._process.exit_code
-        return WorkerDiedError(f"The worker ended (exit code {code}).", log=self.log_tail())
-
-    def _receive(self, header: dict[str, Any], body: bytes) -> None:
-        """On the reading thread: hand a message to whoever waits for it."""
-        message = from_header(header, body)
-        if isinstance(message, Failure) and message.identifier == 0:
-            raise WireFormatError(f"The worker could not read a message: {message.message}")
-        with self._lock:
-            inbox = self._waiting.get(message.identifier)
-        if inbox is not None:
-            inbox.put(message)
-
-    def _end(self, failure: WireError | None) -> None:
-        """On the reading thread: nothing more will come."""
-        process = self._process
-        self._wire_error = failure
-        if process is not None:
-            if failure is not None:
-                process.kill()
-            else:
-                process.close(self.settings.close_timeout)
-        self._ended.set()
-        with self._lock:
-            for inbox in self._waiting.values():
-                inbox.put(None)

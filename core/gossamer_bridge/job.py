@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gossamer_bridge.answers import FrameDone, MatteDone, engine_text
-from gossamer_bridge.client import WorkerClient, WorkerSettings
+from gossamer_bridge.client import WorkerClient
 from gossamer_bridge.errors import JobCancelledError, KnobError, WorkerDiedError
 from gossamer_bridge.host import HostPort, JobProgress
+from gossamer_bridge.keeper import WorkerKeeper
 from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.protocol import Event
 from gossamer_bridge.settings import Knobs, frames_text, job_values, parse_frames
@@ -46,57 +46,6 @@ class JobResult:
     def engine(self) -> str:
         """One line: what it ran on."""
         return engine_text(self.done)
-
-
-class WorkerKeeper:
-    """Keeps one warm worker for a host; starts it when it is needed and replaces it when it is gone. Thread-safe."""
-
-    def __init__(self, settings: WorkerSettings = WorkerSettings()) -> None:  # noqa: B008 - frozen
-        self._settings = settings
-        self._client: WorkerClient | None = None
-        self._starting: WorkerClient | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def current(self) -> WorkerClient | None:
-        """The worker that is there, dead or alive; None before the first job. Never starts one."""
-        return self._client
-
-    def client(self, *, cancelled: Callable[[], bool] | None = None) -> WorkerClient:
-        """A worker that runs, started now if there is none.
-
-        Raises:
-            JobCancelledError: ``cancelled`` said so while it was started.
-            WorkerNotFoundError, WorkerStartError, WorkerVersionError, WorkerTimeoutError: see ``WorkerClient.start``.
-        """
-        with self._lock:
-            if self._client is None or not self._client.is_alive:
-                if self._client is not None:
-                    self._client.kill()
-                self._client = None
-                self._starting = client = WorkerClient(self._settings)
-                try:
-                    client.start(cancelled=cancelled)
-                finally:
-                    self._starting = None
-                self._client = client
-            return self._client
-
-    def change(self, settings: WorkerSettings) -> None:
-        """Use other settings from now on; the worker that runs is closed if they differ."""
-        if settings != self._settings:
-            self.close()
-            self._settings = settings
-
-    def close(self) -> None:
-        """End the worker, also one that is being started. The keeper can be used again."""
-        starting = self._starting
-        if starting is not None:
-            starting.kill()
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
 
 
 def run_job(
@@ -158,6 +107,7 @@ class _Run:
         self.frames: list[FrameDone] = []
         self.wanted: tuple[int, ...] | None = None
         self.total = 0
+        self.said: Mapping[str, Any] = {}
         self.engine = ""
 
     def go(self) -> JobResult:
@@ -171,7 +121,9 @@ class _Run:
             try:
                 return self.result(self.attempt("restarting"), restarts=1)
             except WorkerDiedError as error:
-                raise WorkerDiedError(f"The worker died twice on this job. {error.message}") from error
+                died = WorkerDiedError(f"The worker died twice on this job. {error.message}", next_step=error.next_step)
+                died.log = error.log
+                raise died from error
         finally:
             if self.folder:
                 shutil.rmtree(self.folder, ignore_errors=True)
@@ -221,6 +173,7 @@ class _Run:
         """Turn the worker's events into progress."""
         values = event.values
         if event.name == "started":
+            self.said = values
             self.engine = engine_text(values.get("done", {}))
             if self.wanted is None:
                 self.wanted = parse_frames(str(values.get("frames", "")))
@@ -259,7 +212,10 @@ class _Run:
 
     def result(self, answer: MatteDone | None, *, restarts: int) -> JobResult:
         if answer is None:
-            answer = MatteDone({}, {}, (), "", "", 0.0, True)
+            # The worker died between the last frame and its answer: what it said at the beginning holds.
+            said = self.said
+            texts = (str(said.get("finished_before", "")), str(said.get("missing", "")))
+            answer = MatteDone(said.get("asked", {}), said.get("done", {}), (), *texts, 0.0, False)
         seconds = time.monotonic() - self.begun
         return JobResult(
             tuple(self.frames),

@@ -105,7 +105,8 @@ def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str,
 
     Gone: everything that starts with ``PYTHON``, ``QT_``, ``QML``, ``DYLD_`` or ``CONDA_``, and ``LD_LIBRARY_PATH``,
     ``LD_PRELOAD``, ``VIRTUAL_ENV`` and the like. Kept: the rest, ``OCIO``, ``HOME``, ``PATH`` and licence variables
-    among it. Added: UTF-8 for files and pipes, whatever the host's locale.
+    among it. Added: UTF-8 for files and pipes, whatever the host's locale; and no module is taken from the folder the
+    worker is started in, where anybody may have put one.
     """
     environ = os.environ if environment is None else environment
     kept = {
@@ -113,7 +114,7 @@ def clean_environment(environment: Mapping[str, str] | None = None) -> dict[str,
         for name, value in environ.items()
         if name.upper() not in _DROPPED and not name.upper().startswith(_DROPPED_PREFIXES)
     }
-    kept["PYTHONUTF8"] = "1"
+    kept.update(PYTHONUTF8="1", PYTHONSAFEPATH="1")
     return kept
 
 

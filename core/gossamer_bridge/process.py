@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LOG_LINES = 40
 """Lines of the worker's log that are kept."""
 LOG_LINE_LENGTH = 500
+POLL = 0.05
+"""Seconds between looks at whether the sending thread still lives."""
 END_GRACE = 2.0
 """Seconds between asking a process to end and ending it."""
 
@@ -76,6 +78,8 @@ class WorkerProcess:
             )
         except (OSError, ValueError) as error:
             raise WorkerStartError(f"{self.command[0]} cannot be started: {error}.") from error
+        self.was_ended = False
+        """Whether it had to be ended, instead of ending by itself."""
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
         self._outbox: queue.SimpleQueue[_Parcel | None] = queue.SimpleQueue()
@@ -111,9 +115,13 @@ class WorkerProcess:
         """
         parcel = _Parcel(header, body)
         self._outbox.put(parcel)
-        if not parcel.done.wait(timeout):
-            self.kill()
-            raise WorkerTimeoutError(f"The worker did not read a message within {timeout:g} s and was ended.")
+        deadline = time.monotonic() + timeout
+        while not parcel.done.wait(POLL):
+            if not self._threads[0].is_alive():
+                raise BrokenPipeError("the worker's input is closed")
+            if time.monotonic() > deadline:
+                self.kill()
+                raise WorkerTimeoutError(f"The worker did not read a message within {timeout:g} s and was ended.")
         if parcel.error is not None:
             raise parcel.error
 
@@ -132,6 +140,7 @@ class WorkerProcess:
         for end in (self._process.terminate, self._process.kill):
             if self._process.poll() is not None:
                 break
+            self.was_ended = True
             end()
             try:
                 self._process.wait(END_GRACE)

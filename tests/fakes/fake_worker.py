@@ -8,9 +8,9 @@ object of verb to actions; ``start`` is done before anything is read. An action 
 * ``["raw", hex]``: these bytes onto the pipe; ``["flood", count]``: that many bytes of nothing
 * ``["log", text]``: a line to stderr; ``["file", path, text]``: write a file
 * ``["exit", code]``, ``["crash"]``: end, or die as if shot
-* ``["sleep", seconds]``, ``["hang"]``: stop reading for a while or for ever
+* ``["sleep", seconds]``, ``["hang"]``: stop reading for a while or for ever; ``["hang", true]``: deaf to SIGTERM too
 * ``["await_cancel"]``: wait for the request ``cancel`` and then fail with CancelledError
-* ``["deaf"]``: close stdin's reading and stay alive
+* ``["mute"]``: close the pipe that answers go through, and stay alive
 """
 
 from __future__ import annotations
@@ -45,20 +45,23 @@ HELLO: Mapping[str, Any] = {
 Life = Mapping[str, Sequence[Sequence[Any]]]
 
 
-def fake_worker(*lives: Life, counter: Path | None = None) -> tuple[str, ...]:
+def fake_worker(*lives: Life, counter: Path | None = None, requests: Path | None = None) -> tuple[str, ...]:
     """The command line of a worker that lives like that. ``hello`` is answered properly unless a life says otherwise.
 
     Args:
         lives: one for each start.
         counter: a file that counts the starts; needed for more than one life.
+        requests: a file that gets a line of JSON for each request.
     """
     script = {"lives": [{"hello": [["reply", dict(HELLO)]], **life} for life in lives or ({},)]}
-    return (sys.executable, __file__, json.dumps({**script, "counter": str(counter) if counter else ""}))
+    files = {"counter": str(counter or ""), "requests": str(requests or "")}
+    return (sys.executable, __file__, json.dumps({**script, **files}))
 
 
 class _Worker:
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Life, requests: str) -> None:
         self.life = life
+        self.requests = requests
         self.stdin = os.fdopen(os.dup(0), "rb", buffering=0)
         self.stdout = os.fdopen(os.dup(1), "wb", buffering=0)
 
@@ -68,6 +71,9 @@ class _Worker:
     def read(self) -> Request:
         message = from_header(*read_frame(self.stdin))
         assert isinstance(message, Request)
+        if self.requests:
+            with Path(self.requests).open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"verb": message.verb, "arguments": dict(message.arguments)}) + "\n")
         return message
 
     def serve(self) -> None:
@@ -119,8 +125,8 @@ class _Worker:
     def do_sleep(self, request: Request, seconds: float) -> None:
         time.sleep(seconds)
 
-    def do_hang(self, request: Request) -> None:
-        if sys.platform != "win32":
+    def do_hang(self, request: Request, stubborn: bool = False) -> None:
+        if stubborn and sys.platform != "win32":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         while True:
             time.sleep(1)
@@ -132,9 +138,9 @@ class _Worker:
         self.send(Reply(asked.identifier, {"found": True}))
         self.send(Failure(request.identifier, "CancelledError", "Cancelled.", 130))
 
-    def do_deaf(self, request: Request) -> None:
-        self.stdin.close()
-        os.close(0)
+    def do_mute(self, request: Request) -> None:
+        self.stdout.close()
+        os.close(1)
 
 
 def _main() -> None:
@@ -146,7 +152,7 @@ def _main() -> None:
         start = int(counter.read_text(encoding="utf-8")) if counter.exists() else 0
         counter.write_text(str(start + 1), encoding="utf-8")
     try:
-        _Worker(lives[min(start, len(lives) - 1)]).serve()
+        _Worker(lives[min(start, len(lives) - 1)], script["requests"]).serve()
     except (WireError, OSError):
         sys.exit(1)
 

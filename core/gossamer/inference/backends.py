@@ -13,6 +13,7 @@ import numpy as np
 
 from gossamer.errors import GossamerError, MissingDependencyError, ModelError, SettingError
 from gossamer.image.image import FloatArray
+from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
 __all__ = ["Backend", "OnnxBackend", "TorchBackend", "open_backend"]
@@ -121,6 +122,7 @@ class OnnxBackend:
                 f"{path} takes {', '.join(self._inputs)}; a matting network takes {' and '.join(expected)}."
             )
         self._output = self._session.get_outputs()[0].name
+        self.passes = RunningPasses(ort.RunOptions)
         self.weights_sha256 = manifest.files["onnx"].sha256
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime {ort.__version__}",
@@ -133,7 +135,8 @@ class OnnxBackend:
         """See :class:`Backend`."""
         feeds = {"plate": plate, "trimap": trimap}
         try:
-            (alpha,) = self._session.run([self._output], {name: feeds[name] for name in self._inputs})
+            with self.passes.one() as options:
+                (alpha,) = self._session.run([self._output], {name: feeds[name] for name in self._inputs}, options)
         except Exception as error:  # the library's own exceptions share no base but this
             raise _failure("ONNX Runtime", error, plate.shape) from error
         result: FloatArray = np.asarray(alpha, np.float32)

@@ -10,21 +10,49 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gossamer import __version__
+from gossamer.errors import GossamerError
 from gossamer.evaluation.machine import cores, memory, versions
 from gossamer.inference.solver import CLASSICAL
 from gossamer.models.weights import list_manifests
 from gossamer_bridge.protocol import PROTOCOL_VERSION
 
-__all__ = ["describe_self", "memory_used"]
+__all__ = ["describe_self", "greet", "memory_used"]
 
 logger = logging.getLogger(__name__)
 
 QUERY_TIMEOUT = 5.0
 """Seconds for the driver's own program."""
+
+
+class VersionError(GossamerError):
+    """The host speaks another version of the protocol."""
+
+    exit_code = 2
+
+
+def greet(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to ``hello``, if both sides speak the same protocol.
+
+    Raises:
+        VersionError: they do not; the message says which side is to be updated, and how.
+    """
+    asked = arguments.get("protocol")
+    logger.info("hello from %s, protocol %s", arguments.get("host") or "an unnamed host", asked)
+    if asked == PROTOCOL_VERSION:
+        return describe_self()
+    if isinstance(asked, int) and asked > PROTOCOL_VERSION:
+        remedy = f"Update the worker: {sys.executable} -m pip install --upgrade gossamer-matting"
+    else:
+        remedy = f"Update the add-on: run `{sys.executable} -m gossamer install-hosts` and restart the host."
+    raise VersionError(
+        f"The worker is Gossamer {__version__} with protocol {PROTOCOL_VERSION}, the add-on is "
+        f"{arguments.get('bridge', '?')} and wants protocol {asked}. {remedy}"
+    )
 
 
 def describe_self() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gossamer.inference.run import Progress, execute, start_report
 from gossamer.inference.solver import create_solver
 from gossamer.worker.networks import KeptNetworks
 
-__all__ = ["matte", "prepare_model"]
+__all__ = ["matte", "plain", "prepare_model"]
 
 Emit = Callable[[str, Mapping[str, Any]], None]
 """Takes an event's name and values."""
@@ -108,6 +108,8 @@ def matte(
     except CancelledError as error:
         raise CancelledError(f"Cancelled. {_finished(report)}") from error
     except GossamerError as error:
+        if cancelled():  # a pass that was stopped in the middle fails like any other
+            raise CancelledError(f"Cancelled. {_finished(report)}") from error
         raise type(error)(f"{error} {_finished(report)}".strip()) from error
     return {
         "asked": asked,
@@ -146,17 +148,17 @@ def _frame_values(frame: FrameReport) -> dict[str, Any]:
         "width": frame.width,
         "height": frame.height,
         "seconds": {name: round(value, 4) for name, value in frame.seconds.items()},
-        "done": {key: _plain(value) for key, value in frame.effective.items() if key != "notes"},
+        "done": {key: plain(value) for key, value in frame.effective.items() if key != "notes"},
         "notes": list(frame.remarks()),
     }
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A fact as JSON can hold it: numpy's numbers become Python's, what is no number becomes None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

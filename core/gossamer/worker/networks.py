@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from gossamer.inference.backends import Backend, open_backend
+from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
 __all__ = ["KeptNetworks"]
@@ -47,12 +48,24 @@ class KeptNetworks:
         with self._lock:
             if self._kept is not None and self._kept[0] == key:
                 self.was_loaded = True
+                if (passes := _passes(self._kept[2])) is not None:
+                    passes.resume()
                 return self._kept[2]
             self.was_loaded = False
             self._drop()  # before the next one is loaded: both may not fit
             backend = open_backend(manifest, **wishes)
             self._kept = (key, manifest.name, backend)
             return backend
+
+    def interrupt(self) -> None:
+        """Stop the pass that goes on, if the library can be stopped: it then fails with a ModelError.
+
+        Never waits. The next :meth:`open` lets passes run again.
+        """
+        kept = self._kept
+        passes = None if kept is None else _passes(kept[2])
+        if passes is not None:
+            passes.interrupt()
 
     def release(self) -> int:
         """Let go of everything and give the memory back to the system. Gives the number of networks released."""
@@ -72,3 +85,8 @@ class KeptNetworks:
             except (OSError, AttributeError) as error:  # not glibc
                 logger.debug("malloc_trim: %s", error)
         return count
+
+
+def _passes(backend: Backend) -> RunningPasses | None:
+    """The passes of a backend that can be stopped in the middle of one."""
+    return getattr(backend, "passes", None)

@@ -16,7 +16,7 @@ from gossamer.errors import CancelledError, FrameError, GossamerError, SettingEr
 from gossamer.worker.channel import Outbox
 from gossamer.worker.networks import KeptNetworks
 from gossamer_bridge.errors import WireClosedError, WireError
-from gossamer_bridge.protocol import PROTOCOL_VERSION, VERBS, Event, Failure, Reply, Request, from_header
+from gossamer_bridge.protocol import VERBS, Event, Failure, Reply, Request, from_header
 from gossamer_bridge.wire import read_frame
 
 __all__ = ["Server"]
@@ -35,12 +35,6 @@ FLUSH = 5.0
 
 class ProtocolError(GossamerError):
     """A request that this worker does not understand."""
-
-    exit_code = 2
-
-
-class VersionError(GossamerError):
-    """The host speaks another version of the protocol."""
 
     exit_code = 2
 
@@ -98,7 +92,12 @@ class Server:
             logger.info("the worker ends: %s", reason)
         self.ending.set()
         for work in list(self._open.values()):
-            work.cancelled.set()
+            self._stop(work)
+
+    def _stop(self, work: Work) -> None:
+        work.cancelled.set()
+        if work is self._current:
+            self.networks.interrupt()
 
     def _is_idle(self) -> bool:
         with self._lock:
@@ -217,23 +216,9 @@ class Server:
         return fetch(work.request.arguments)
 
     def _hello(self, request: Request) -> Mapping[str, Any]:
-        from gossamer.worker.facts import describe_self
+        from gossamer.worker.facts import greet
 
-        asked = request.arguments.get("protocol")
-        logger.info("hello from %s, protocol %s", request.arguments.get("host") or "an unnamed host", asked)
-        if asked != PROTOCOL_VERSION:
-            host = request.arguments.get("bridge", "?")
-            newer = isinstance(asked, int) and asked > PROTOCOL_VERSION
-            remedy = (
-                "Update the worker: `pip install --upgrade gossamer-matting` with its Python."
-                if newer
-                else "Update the add-on: run `gossamer install-hosts` with the worker's Python, and restart the host."
-            )
-            raise VersionError(
-                f"The worker is Gossamer {__version__} with protocol {PROTOCOL_VERSION}, the add-on is {host} and "
-                f"wants protocol {asked}. {remedy}"
-            )
-        return describe_self()
+        return greet(request.arguments)
 
     def _status(self, request: Request) -> Mapping[str, Any]:
         from gossamer.evaluation.machine import memory
@@ -257,7 +242,7 @@ class Server:
             work = self._open.get(request.arguments.get("id", 0))
         if work is None:
             return {"found": False}
-        work.cancelled.set()
+        self._stop(work)
         return {"found": True}
 
     def _shutdown(self, request: Request) -> Mapping[str, Any]:

@@ -26,6 +26,7 @@ def watch_parent(ending: threading.Event, end: Callable[[str], None], *, grace: 
     a process keeps its dead parent's number, so there the pipe has to do.)
     """
     parent = os.getppid()
+    logger.info("worker %d serves process %d", os.getpid(), parent)
 
     def watch() -> None:
         while not ending.wait(PERIOD):
