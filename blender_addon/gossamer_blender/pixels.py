@@ -42,7 +42,9 @@ def with_alpha(buffer: array[float], alpha: array[float], *, premultiplied: bool
     if premultiplied:
         old = buffer[3::RGBA]
         whole = old.count(1.0) == len(old)
-        factors = alpha if whole else array("f", (new / was if was > 0 else new for new, was in zip(alpha, old, strict=True)))
+        factors = (
+            alpha if whole else array("f", (new / was if was > 0 else new for new, was in zip(alpha, old, strict=True)))
+        )
         for channel in range(3):
             result[channel::RGBA] = array("f", map(mul, buffer[channel::RGBA], factors))
     return result

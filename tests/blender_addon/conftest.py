@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gossamer_bridge.client import WorkerSettings
 from gossamer_bridge.job import WorkerKeeper
 from tests.fakes.fake_bpy import FakeBlender
@@ -55,7 +56,7 @@ def addon(request: pytest.FixtureRequest) -> Iterator[Addon]:
 
 def matte_life(*files: Path) -> Life:
     """A worker that writes these files, frames 1, 2, 3 ..., as a job's answer."""
-    events: list[list[Any]] = [["event", "started", {"frames": list(range(1, len(files) + 1)), "done": DONE}]]
+    events: list[list[Any]] = [["event", "started", {"frames": f"1-{len(files)}", "done": DONE}]]
     for number, file in enumerate(files, start=1):
         events.append(["file", str(file), "matte"])
         events.append(["event", "frame", {"frame": number, "outputs": [str(file)], "seconds": {}}])

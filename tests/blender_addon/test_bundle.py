@@ -32,6 +32,8 @@ def test_the_bridge_runs_out_of_its_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(BUNDLE(tmp_path)) as archive:
         wheel = next(name for name in archive.namelist() if name.endswith(".whl"))
         archive.extract(wheel, tmp_path)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path / wheel)!r}); import gossamer_bridge.job as j; print(j.__file__)"
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / wheel)!r}); import gossamer_bridge.job as j; print(j.__file__)"
+    )
     said = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     assert ".whl" in said.stdout

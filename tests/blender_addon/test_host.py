@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from gossamer_blender.host import BlenderHost, MainThreadBusyError
+from gossamer_blender.run import Order, Run
 from gossamer_bridge.client import WorkerSettings
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.job import WorkerKeeper
@@ -15,9 +18,6 @@ from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs
 from tests.blender_addon.conftest import matte_life
 from tests.fakes.fake_worker import Life, fake_worker
-
-from gossamer_blender.host import BlenderHost, MainThreadBusyError
-from gossamer_blender.run import Order, Run
 
 STORED: Life = {"store": [["reply", {"path": "/stored.exr"}]]}
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gossamer_bridge.errors import KnobError
-from gossamer_bridge.host import JobProgress
 
 from gossamer.image.color import resolve_space
 from gossamer.image.image import Image
 from gossamer_blender import bundled, cache, colours, frames, pixels, status, wishes
+from gossamer_bridge.errors import KnobError
+from gossamer_bridge.host import JobProgress
 
 
 @pytest.mark.parametrize(

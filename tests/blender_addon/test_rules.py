@@ -69,14 +69,20 @@ def test_the_fake_has_nothing_that_the_stubs_do_not_declare() -> None:
     for node in stub.body:
         if isinstance(node, ast.ClassDef):
             names = {getattr(item, "name", "") for item in node.body}
-            names |= {item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)}
+            names |= {
+                item.target.id
+                for item in node.body
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+            }
             for base in node.bases:
                 names |= declared.get(getattr(base, "id", ""), set())
             declared[node.name] = names
     own = {"custom", "version", "reports"}
     for kind in (*blocks.TYPES, *interface.TYPES):
         known = declared[kind.__name__] | own
-        public = {name for name in vars(kind) if not name.startswith("_")} | set(getattr(kind, "__dataclass_fields__", ()))
+        public = {name for name in vars(kind) if not name.startswith("_")} | set(
+            getattr(kind, "__dataclass_fields__", ())
+        )
         public -= {"data", "classes"} if kind is interface.Context else set()
         public -= {"drawn"} if kind is interface.UILayout else set()
         assert public <= known, f"{kind.__name__}: {public - known}"
