@@ -16,7 +16,8 @@ class JobProgress:
     """Where a job is, for a status line and a progress bar."""
 
     state: str
-    """``starting`` (the worker), ``loading`` (the model), ``solving``, ``cancelling``, ``restarting``."""
+    """``starting`` (the worker), ``loading`` (the model), ``building`` (an engine for this card, once; ``part`` of it
+    is done), ``solving``, ``cancelling``, ``restarting`` (a worker that died)."""
     done: int = 0
     """Frames finished."""
     total: int = 0

@@ -180,6 +180,9 @@ class _Run:
                 self.total = len(self.wanted)
             self.started_at = time.monotonic()
             self.host.report_progress(self.progress("solving"))
+        elif event.name == "building":
+            part = float(values.get("part", 0.0))
+            self.host.report_progress(self.progress("building", part=part, notes=(str(values.get("text", "")),)))
         elif event.name == "progress":
             frame, part = values.get("frame"), float(values.get("part", 0.0))
             self.host.report_progress(self.progress("solving", frame=frame, part=part))

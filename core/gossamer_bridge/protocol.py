@@ -51,7 +51,7 @@ class Event:
     identifier: int
     """Of the request."""
     name: str
-    """``queued``, ``started``, ``progress``, ``frame``, ``alive``."""
+    """``queued``, ``building``, ``started``, ``progress``, ``frame``, ``alive``."""
     values: Mapping[str, Any] = field(default_factory=dict)
 
 

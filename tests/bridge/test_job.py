@@ -73,6 +73,15 @@ def test_a_job_tells_the_host_how_it_goes(make_keeper: MakeKeeper) -> None:
     assert host.reports[-1].seconds_left == 0
 
 
+def test_building_an_engine_is_told_before_the_first_frame(make_keeper: MakeKeeper) -> None:
+    building = ["event", "building", {"part": 0.5, "text": "TensorRT, once for this card"}]
+    host = FakeHost()
+    run_job(KNOBS, host, make_keeper({"matte": [building, STARTED, REPLY]}))
+    assert host.states == ["starting", "loading", "building", "solving"]
+    (report,) = [report for report in host.reports if report.state == "building"]
+    assert (report.part, report.notes) == (0.5, ("TensorRT, once for this card",))
+
+
 def test_one_worker_serves_many_jobs(make_keeper: MakeKeeper, tmp_path: Path) -> None:
     keeper = make_keeper({"matte": [STARTED, REPLY]})
     run_job(KNOBS, FakeHost(), keeper)

@@ -28,14 +28,19 @@ BETWEEN_PROGRESS = 0.1
 WISHES = ("backend", "device", "precision", "tile", "threads")
 
 
-def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[str, Any]:
+def prepare_model(
+    arguments: Mapping[str, Any], networks: KeptNetworks, emit: Emit, cancelled: Callable[[], bool]
+) -> dict[str, Any]:
     """Load a model and let it solve a small picture, so that the first frame does not pay for what is done once.
 
     Args:
         arguments: ``model`` and the wishes ``backend``, ``device``, ``precision``, ``tile``, ``threads``.
         networks: keeps what is loaded.
+        emit: told what goes on.
+        cancelled: asked before the model is loaded and before it is warmed up.
 
     Raises:
+        CancelledError: ``cancelled`` said so.
         GossamerError: the wishes exclude each other, or cannot be met here.
     """
     begun = time.monotonic()
@@ -46,6 +51,8 @@ def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[
     # A job checks every setting's type and value; this one's plate is never opened.
     job = job_from_values({"schema": 1, "plate": "none", **values}, "prepare")
     networks.was_loaded = False
+    if cancelled():
+        raise CancelledError("Cancelled before it began.")
     solver = create_solver(
         job.model,
         backend=job.backend,
@@ -55,6 +62,8 @@ def prepare_model(arguments: Mapping[str, Any], networks: KeptNetworks) -> dict[
         threads=job.threads,
         open_network=networks.open,
     )
+    if cancelled():
+        raise CancelledError("Cancelled. The model is loaded and stays.")
     if not networks.was_loaded:
         trimap = np.full((64, 64), 0.5, np.float32)
         trimap[:, :16], trimap[:, 48:] = 0, 1

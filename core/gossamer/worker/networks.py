@@ -44,7 +44,9 @@ class KeptNetworks:
             GossamerError: see :func:`gossamer.inference.backends.open_backend`; nothing is kept then.
         """
         files = tuple(sorted((kind, entry.sha256) for kind, entry in manifest.files.items()))
-        key = (str(manifest.folder), manifest.architecture, files, tuple(sorted(wishes.items())))
+        # Who listens changes with the job, and is no wish.
+        plain = {name: value for name, value in wishes.items() if value is not None and not callable(value)}
+        key = (str(manifest.folder), manifest.architecture, files, tuple(sorted(plain.items())))
         with self._lock:
             if self._kept is not None and self._kept[0] == key:
                 self.was_loaded = True

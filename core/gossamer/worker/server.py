@@ -197,7 +197,7 @@ class Server:
 
         try:
             if request.verb == "prepare":
-                return prepare_model(request.arguments, self.networks), b""
+                return prepare_model(request.arguments, self.networks, emit, work.cancelled.is_set), b""
             job = request.arguments.get("job")
             if not isinstance(job, dict):
                 raise SettingError("matte takes the argument job, an object as `gossamer run` reads it.")

@@ -133,25 +133,37 @@ def test_progress_is_told_a_few_times_a_second_only(make_job: MakeJob, monkeypat
 
 def test_preparing_loads_and_warms_up_once(tiny_weights: Path) -> None:
     networks = KeptNetworks()
-    first, second = (Prepared.from_values(prepare_model({"model": str(tiny_weights)}, networks)) for _ in range(2))
+    first, second = (
+        Prepared.from_values(prepare_model({"model": str(tiny_weights)}, networks, Told(), never)) for _ in range(2)
+    )
     assert (first.was_loaded, second.was_loaded) == (False, True)
     assert (first.model, first.needs_trimap, len(first.identity)) == ("tiny", True, 64)
     assert first.asked["device"] == "auto"
     assert first.done["device"] == "cpu"
-    assert networks.names == ("tiny",)
+    assert list(networks.names) == ["tiny"]
+
+
+def test_preparing_can_be_cancelled(tiny_weights: Path) -> None:
+    networks = KeptNetworks()
+    with pytest.raises(CancelledError, match="before it began"):
+        prepare_model({"model": str(tiny_weights)}, networks, Told(), lambda: True)
+    assert not networks.names
+    with pytest.raises(CancelledError, match="The model is loaded and stays"):
+        prepare_model({"model": str(tiny_weights)}, networks, Told(), lambda: bool(networks.names))
+    assert list(networks.names) == ["tiny"]
 
 
 def test_what_was_prepared_serves_the_job(make_job: MakeJob, tiny_weights: Path) -> None:
     networks = KeptNetworks()
-    prepare_model({"model": str(tiny_weights)}, networks)
+    prepare_model({"model": str(tiny_weights)}, networks, Told(), never)
     assert matte(make_job(), networks, Told(), never)["was_loaded"]
 
 
 def test_preparing_refuses_what_a_job_would_refuse() -> None:
     with pytest.raises(SettingError, match=r"prepare takes model, backend.*hair is unknown"):
-        prepare_model({"model": "gossamer-s", "hair": 1}, KeptNetworks())
+        prepare_model({"model": "gossamer-s", "hair": 1}, KeptNetworks(), Told(), never)
     with pytest.raises(SettingError, match="tile is 'big'; expected int"):
-        prepare_model({"model": "gossamer-s", "tile": "big"}, KeptNetworks())
+        prepare_model({"model": "gossamer-s", "tile": "big"}, KeptNetworks(), Told(), never)
 
 
 def test_facts_become_what_json_can_hold() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from gossamer.errors import ModelError, SettingError
 from gossamer.models.weights import find_manifest
+from gossamer.worker import networks as module
 from gossamer.worker.networks import KeptNetworks
 
 
@@ -19,6 +20,20 @@ def test_the_same_wishes_give_the_same_network(tiny_weights: Path) -> None:
     assert not networks.was_loaded
     assert networks.open(manifest, backend="auto", device="cpu", precision="auto", threads=1) is first
     assert networks.was_loaded
+
+
+def test_a_listener_is_no_wish(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    def open_backend(manifest: object, **wishes: object) -> object:
+        told.append(wishes)
+        return object()
+
+    monkeypatch.setattr(module, "open_backend", open_backend)
+    networks, manifest = KeptNetworks(), find_manifest(str(tiny_weights))
+    first = networks.open(manifest, threads=1, cancelled=lambda: False)
+    assert networks.open(manifest, threads=1, cancelled=lambda: True) is first
+    assert len(told) == 1
 
 
 def test_other_wishes_or_other_weights_replace_it(make_tiny_weights: Callable[..., Path]) -> None:
