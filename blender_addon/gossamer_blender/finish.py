@@ -6,9 +6,9 @@ from __future__ import annotations
 import bpy
 
 from .orders import Placed
-from .registration import session
 from .results import show_matte, write_alpha
 from .run import Run
+from .session import session
 from .status import clock
 
 __all__ = ["bring_home", "summary"]

@@ -17,8 +17,8 @@ from .gather import find, gather_guides, gather_wishes, plate_for, settings_for
 from .orders import Placed, place_order
 from .preferences import cache_folder, preferences, worker_settings
 from .properties import DEVICES, GUIDES, TARGETS, TTA, with_properties
-from .registration import session
 from .run import Run
+from .session import session
 from .status import progress_lines
 
 __all__ = ["GossamerMatte"]

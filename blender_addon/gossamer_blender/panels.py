@@ -9,7 +9,7 @@ import bpy
 
 from .gather import plate_for, settings_for
 from .preferences import preferences
-from .registration import session
+from .session import session
 from .text import draw_wrapped
 from .tools import latest_matte
 

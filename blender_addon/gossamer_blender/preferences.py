@@ -11,6 +11,7 @@ from gossamer_bridge.client import WorkerSettings
 
 from . import compat
 from .properties import DEVICES, with_properties
+from .session import session
 from .text import draw_wrapped
 
 __all__ = ["GossamerPreferences", "cache_folder", "preferences", "worker_settings"]
@@ -60,8 +61,6 @@ class GossamerPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the preferences."""
-        from .registration import session
-
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import bpy
 
+from .session import session
+
 __all__ = ["DEVICES", "GUIDES", "GossamerClipSettings", "GossamerSettings", "with_properties"]
 
 Class = TypeVar("Class", bound=type)
@@ -49,8 +51,6 @@ def with_properties(**properties: Any) -> Callable[[Class], Class]:
 
 
 def _search_models(_self: Any, _context: bpy.types.Context, edit_text: str) -> list[str]:
-    from .registration import session
-
     return [name for name in session().models() if edit_text.lower() in name.lower()]
 
 

@@ -5,30 +5,13 @@ from __future__ import annotations
 
 import bpy
 
-from gossamer_bridge.errors import BridgeError
+from . import operators, panels, preferences, properties, tools
+from .session import close_session, open_session, session
 
-from .session import Session
-
-__all__ = ["register", "session", "unregister"]
-
-_sessions: list[Session] = []
-
-
-def session() -> Session:
-    """The one session.
-
-    Raises:
-        BridgeError: the add-on is switched off.
-    """
-    if not _sessions:
-        raise BridgeError("Gossamer is switched off.", next_step="Switch the add-on on in the preferences.")
-    return _sessions[0]
+__all__ = ["register", "unregister"]
 
 
 def _classes() -> tuple[type, ...]:
-    # These modules read the session while they draw, so they are imported when there is one.
-    from . import operators, panels, preferences, properties, tools
-
     return (
         properties.GossamerSettings,
         properties.GossamerClipSettings,
@@ -58,9 +41,7 @@ _HANDLERS = (("undo_post", _after_undo), ("redo_post", _after_undo), ("load_pre"
 
 def register() -> None:
     """Switch on."""
-    from . import properties
-
-    _sessions[:] = [Session()]
+    open_session()
     for kind in _classes():
         bpy.utils.register_class(kind)
     bpy.types.Scene.gossamer = bpy.props.PointerProperty(type=properties.GossamerSettings)
@@ -71,11 +52,10 @@ def register() -> None:
 
 def unregister() -> None:
     """Switch off; the job is stopped and the worker has ended when this returns."""
-    session().close()
+    close_session()
     for name, function in _HANDLERS:
         getattr(bpy.app.handlers, name).remove(function)
     del bpy.types.Scene.gossamer
     del bpy.types.Scene.gossamer_clip
     for kind in reversed(_classes()):
         bpy.utils.unregister_class(kind)
-    _sessions.clear()

@@ -21,7 +21,7 @@ from .journal import Journal
 from .run import Order, Run
 from .status import clock, progress_lines
 
-__all__ = ["Session"]
+__all__ = ["Session", "close_session", "open_session", "session"]
 
 DEFAULT_MODELS = ("gossamer-s",)
 """Offered as long as no worker has said what it has."""
@@ -116,3 +116,30 @@ class Session:
         if self.testing is not None:
             self.testing.join(20.0)
             self.keeper.close()
+
+
+_open: list[Session] = []
+
+
+def open_session() -> Session:
+    """Begin: the add-on is being switched on."""
+    _open[:] = [Session()]
+    return _open[0]
+
+
+def session() -> Session:
+    """The one session.
+
+    Raises:
+        BridgeError: the add-on is switched off.
+    """
+    if not _open:
+        raise BridgeError("Gossamer is switched off.", next_step="Switch the add-on on in the preferences.")
+    return _open[0]
+
+
+def close_session() -> None:
+    """End: stop the job and the worker."""
+    for opened in _open:
+        opened.close()
+    _open.clear()

@@ -15,8 +15,8 @@ from .images import clip_element, find_frame_map, image_element
 from .nodes import add_matte_nodes
 from .preferences import cache_folder, worker_settings
 from .properties import with_properties
-from .registration import session
 from .results import matte_map, plate_of
+from .session import session
 
 __all__ = ["CLASSES", "latest_matte"]
 

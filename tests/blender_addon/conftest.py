@@ -31,7 +31,7 @@ class Addon:
 
     @property
     def session(self) -> Any:
-        return self.module("registration").session()
+        return self.module("session").session()
 
     def use_worker(self, *lives: Life, counter: Path | None = None) -> None:
         """Workers that live like that from now on."""
@@ -40,7 +40,7 @@ class Addon:
         self.session.keeper = keeper
 
     def switch_off(self) -> None:
-        if self.module("registration")._sessions:
+        if self.module("session")._open:
             self.main.unregister()
         self.blender.remove()
 

@@ -115,7 +115,7 @@ def test_a_worker_that_dies_twice_is_an_error_that_carries_its_last_words(
 def test_a_bug_in_a_step_becomes_a_message_and_not_a_job_that_never_ends(
     tmp_path: Path, keep: Callable[..., WorkerKeeper]
 ) -> None:
-    run = Run(order(tmp_path, steps=(lambda: [][0],)), keep({}))  # type: ignore[arg-type]
+    run = Run(order(tmp_path, steps=(lambda: [][0],)), keep({}))
     finish(run)
     assert "IndexError: list index out of range The console has the details" in str(run.error)
 

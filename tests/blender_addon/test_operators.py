@@ -120,7 +120,7 @@ def test_another_file_ends_the_job_and_its_operator(addon: Addon, shot: Any, tmp
     addon.use_worker({"matte": [["await_cancel"]]})
     operator = addon.blender.operator("gossamer.matte")
     operator.invoke(addon.blender.context, TIMER)
-    for handler in addon.blender.modules["bpy.app.handlers"].load_pre:  # type: ignore[attr-defined]
+    for handler in addon.blender.modules["bpy.app.handlers"].load_pre:
         handler(None)
     assert operator.modal(addon.blender.context, TIMER) == {"CANCELLED"}
     assert addon.session.last == ("Cancelled: another file was opened.",)
@@ -277,6 +277,13 @@ def test_clearing_the_cache_touches_its_own_folders_only(addon: Addon, shot: Any
         (tmp_path / "cache" / name).mkdir(parents=True)
     addon.blender.operator("gossamer.clear_cache").execute(addon.blender.context)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
+
+
+def test_a_session_that_is_closed_says_so(addon: Addon) -> None:
+    sessions = addon.module("session")
+    sessions.close_session()
+    with pytest.raises(Exception, match=r"Gossamer is switched off. Switch the add-on on"):
+        sessions.session()
 
 
 def test_switched_off_nothing_runs_and_nothing_is_registered(addon: Addon, shot: Any) -> None:

@@ -111,7 +111,7 @@ def test_an_input_that_did_not_change_keeps_its_time(tmp_path: Path) -> None:
 def test_the_cache_loses_its_oldest_files_but_no_fresh_ones(tmp_path: Path) -> None:
     for age, name in ((300000.0, "oldest"), (200000.0, "old"), (0.0, "fresh")):
         (tmp_path / name).write_bytes(bytes(100))
-        os.utime(tmp_path / name, (os.stat(tmp_path).st_mtime - age,) * 2)
+        os.utime(tmp_path / name, (tmp_path.stat().st_mtime - age,) * 2)
     assert cache.prune(tmp_path, limit=150) == 200
     assert cache.prune(tmp_path, limit=50) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["fresh"]

@@ -11,8 +11,18 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "blender_addon" / "gossamer_blender"
 FILES = sorted(PACKAGE.glob("*.py"))
 WITHOUT_BLENDER = {
-    "__init__", "bundled", "cache", "colours", "finish", "frames", "host", "pixels", "run", "session", "status", "wishes",
-}  # fmt: skip
+    "__init__",
+    "bundled",
+    "cache",
+    "colours",
+    "frames",
+    "host",
+    "pixels",
+    "run",
+    "session",
+    "status",
+    "wishes",
+}
 
 
 def imports(path: Path) -> list[tuple[int, str]]:
@@ -37,7 +47,7 @@ def test_only_the_bridge_blender_and_the_standard_library_are_imported_and_the_r
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_blender_is_imported_where_it_has_to_be(path: Path) -> None:
-    if path.stem in WITHOUT_BLENDER - {"finish"}:
+    if path.stem in WITHOUT_BLENDER:
         assert "bpy" not in [name for _, name in imports(path)]
 
 

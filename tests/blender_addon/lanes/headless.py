@@ -311,7 +311,7 @@ if __name__ == "__main__":
     assert os.environ.get("GOSSAMER_PYTHON"), "GOSSAMER_PYTHON has to name the worker's Python"
     OUT.mkdir()
     PACKAGE = installing.install(installing.build(HOME / "dist"))
-    SESSION = installing.module(PACKAGE, "registration")
+    SESSION = installing.module(PACKAGE, "session")
     print(f"Blender {bpy.app.version_string}, Python {sys.version.split()[0]}, {PACKAGE}")
     failed = 0
     for function in CHECKS:

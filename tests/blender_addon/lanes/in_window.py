@@ -34,7 +34,7 @@ def area() -> Any:
 def prepare() -> None:
     """The Image Editor with the sample shot and its sidebar; trimaps chosen in the panel."""
     package = installing.install(installing.build(HOME / "dist"))
-    NAMES.update(package=package, session=installing.module(package, "registration").session, area=area)
+    NAMES.update(package=package, session=installing.module(package, "session").session, area=area)
     editor = area()
     editor.type = "IMAGE_EDITOR"
     space = editor.spaces.active

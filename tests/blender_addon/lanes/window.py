@@ -1,7 +1,8 @@
 """Blender with its window on a virtual screen: clicks the buttons as an artist does, and takes pictures.
 
 ``PYTHON window.py [FOLDER]`` with any Python. Needs ``blender``, ``Xvfb``, ``xdotool`` and ImageMagick's
-``import`` on the path (Debian: blender python3-numpy xvfb xdotool imagemagick), and ``GOSSAMER_PYTHON``. Pictures go to FOLDER.
+``import`` on the path (Debian: blender python3-numpy xvfb xdotool imagemagick), and ``GOSSAMER_PYTHON``.
+Pictures go to FOLDER.
 """
 
 from __future__ import annotations

@@ -70,8 +70,9 @@ class FakeBlender:
         for kind in ("Bool", "Enum", "Float", "Int", "Pointer", "String"):
             setattr(props, f"{kind}Property", interface.declaring(kind))
         types: Any = made["types"]
-        for kind in (*blocks.TYPES, *interface.TYPES):
-            setattr(types, kind.__name__, kind)
+        every: tuple[type, ...] = (*blocks.TYPES, *interface.TYPES)
+        for made_type in every:
+            setattr(types, made_type.__name__, made_type)
         utils: Any = made["utils"]
         utils.register_class, utils.unregister_class = self.classes.append, self.classes.remove
         utils.user_resource = lambda _kind, path="", create=False: f"/user/{path}"
