@@ -14,14 +14,14 @@ BACKGROUND = np.array([0.04, 0.22, 0.5], np.float32)
 
 
 def alpha_of(frame: int, size: tuple[int, int] = SIZE) -> Any:
-    """H x W, top row first: a soft disc in the upper left that moves right, and a bar near the lower border.
+    """H x W, top row first: a soft disc in the upper left that moves right and begins anew, a bar near the lower border.
 
     No flip, no turn and no shift by a frame gives the same picture.
     """
     width, height = size
     scale = width / SIZE[0]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / scale
-    disc = 26 - np.hypot(x - (50 + 7 * frame), y - 38)
+    disc = 26 - np.hypot(x - (40 + (10 + 7 * frame) % 120), y - 38)
     bar = np.minimum(np.minimum(x - 20, 90 - x), np.minimum(y - 88, 99 - y))
     edge = np.maximum(disc / 12, bar / 5)
     return np.clip(edge + 0.5, 0, 1).astype(np.float32)
