@@ -49,9 +49,8 @@ def from_button_to_alpha(package: str) -> None:
     for plate, guide in (("plate 1080p", "trimap 1080p"), ("painted 1080p", "painted trimap")):
         rows = sorted(press(package, plate, guide) for _ in range(PRESSES + 1))
         total, network, work = rows[len(rows) // 2]
-        print(
-            f"| {plate} | {total:.2f} | {network:.2f} ({network / total:.0%}) | {work:.2f} | {total - network - work:.2f} |"
-        )
+        rest = total - network - work
+        print(f"| {plate} | {total:.2f} | {network:.2f} ({network / total:.0%}) | {work:.2f} | {rest:.2f} |")
 
 
 def press(package: str, plate: str, guide: str) -> tuple[float, float, float]:

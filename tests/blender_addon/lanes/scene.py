@@ -14,7 +14,7 @@ BACKGROUND = np.array([0.04, 0.22, 0.5], np.float32)
 
 
 def alpha_of(frame: int, size: tuple[int, int] = SIZE) -> Any:
-    """H x W, top row first: a soft disc in the upper left that moves right and begins anew, a bar near the lower border.
+    """H x W, top row first: a soft disc in the upper left that moves right and begins anew, a bar near the lower edge.
 
     No flip, no turn and no shift by a frame gives the same picture.
     """
