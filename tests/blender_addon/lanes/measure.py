@@ -108,7 +108,9 @@ def long_range(package: str, count: int) -> None:
     again = [name for name in kept if whole.get(name) != kept[name]]
     print(f"gone on with: {', '.join(runs.last[:2])}, {time.monotonic() - begun:.0f} s")
     memory("after it", seen)
-    apart = [scene.read(out / f"fur_alpha.{1000 + n}.exr")[..., 0] - scene.alpha_of(n, SMALL) for n in (1, 2, count)]
+    apart = [
+        scene.read(out / f"plate long_alpha.{1000 + n}.exr")[..., 0] - scene.alpha_of(n, SMALL) for n in (1, 2, count)
+    ]
     worst = max(float(abs(difference).mean()) for difference in apart)
     print(f"files {len(whole)}, done twice {len(again)}, half files {len(leftovers)}")
     print(f"mean difference to the known alpha {worst:.4f}")
