@@ -27,8 +27,8 @@ GUIDES = (
 )
 TTA = (
     ("none", "Fast", "One answer of the network"),
-    ("flips", "Better", "The mean of mirrored answers; four times as long"),
-    ("views", "Best", "The mean of mirrored and turned answers; eight times as long"),
+    ("flips", "Better", "The mean of the network's answers to mirrored copies; slower"),
+    ("views", "Best", "The mean of its answers to mirrored and turned copies; slowest"),
 )
 TARGETS = (
     ("NEW", "New Image", "An image or sequence of its own, named after the plate"),
