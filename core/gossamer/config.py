@@ -62,9 +62,10 @@ class Outputs:
 
     path: str = ""
     """A folder, a file, or a pattern with ``####`` or ``%04d``. A folder takes the plate's own file names."""
-    channels: Literal["alpha", "rgba", "premult"] = "alpha"
-    """``alpha``: channel A alone. ``rgba``: the plate's RGB bit for bit plus A. ``premult``: scene-linear
-    foreground times alpha, plus A."""
+    channels: Literal["alpha", "grey", "rgba", "premult"] = "alpha"
+    """``alpha``: channel A alone. ``grey``: the matte as a grey picture (channel ``Y``), for programs that show a lone
+    A as black. ``rgba``: the plate's RGB bit for bit plus A. ``premult``: scene-linear foreground times alpha, plus
+    A."""
     layer: str = ""
     """Layer that receives the matte, e.g. ``matte`` gives ``matte.alpha``. Empty: the channel ``A``."""
     foreground: bool = False
@@ -83,7 +84,14 @@ class Outputs:
     """What to do where a finished frame lies already."""
 
     def __post_init__(self) -> None:
-        _require(self.channels in ("alpha", "rgba", "premult"), f"--output-channels is {self.channels!r}.")
+        _require(
+            self.channels in ("alpha", "grey", "rgba", "premult"),
+            f"--output-channels is {self.channels!r}; use alpha, grey, rgba or premult.",
+        )
+        _require(
+            not (self.channels == "grey" and self.layer),
+            f"--output-channels grey is a picture of its own and has no --layer {self.layer}. Leave one of them out.",
+        )
         _require(
             self.data_type in ("half", "float", "uint16", "uint8"),
             f"--data-type is {self.data_type!r}; use half or float (EXR), uint16 or uint8 (PNG, TIFF).",

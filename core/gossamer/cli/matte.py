@@ -235,9 +235,10 @@ def matte(
         ),
     ],
     output_channels: Annotated[
-        Literal["alpha", "rgba", "premult"],
+        Literal["alpha", "grey", "rgba", "premult"],
         typer.Option(
-            help="alpha alone; rgba: the plate's own RGB bit for bit, and alpha; premult: foreground colours times "
+            help="alpha alone; grey: the same as a grey picture; "
+            "rgba: the plate's own RGB bit for bit, and alpha; premult: foreground colours times "
             "alpha in scene-linear, and alpha.",
             rich_help_panel=OUTPUT,
         ),

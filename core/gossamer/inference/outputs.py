@@ -86,7 +86,7 @@ def check_outputs(outputs: Outputs) -> None:
     if outputs.data_type == "float" and ending == ".png":
         raise SettingError("--data-type float: PNG holds whole numbers; use .exr or .tif, or uint16.")
     wishes = {
-        f"--output-channels {outputs.channels}": outputs.channels != "alpha",
+        f"--output-channels {outputs.channels}": outputs.channels not in ("alpha", "grey"),
         "--layer": bool(outputs.layer),
         "--foreground": outputs.foreground,
         "--confidence": outputs.confidence,
@@ -174,7 +174,8 @@ def compose(
         rgb_space = rgb_space or colors.space
         if colors.space != space:  # the header's primaries are no longer those of every channel
             metadata = _without(metadata, "chromaticities", "acesImageContainerFlag")
-    layers.append((f"{outputs.layer}.alpha" if outputs.layer else "A", solution.alpha, matte_type))
+    name = "Y" if outputs.channels == "grey" else f"{outputs.layer}.alpha" if outputs.layer else "A"
+    layers.append((name, solution.alpha, matte_type))
     if solution.confidence is not None:
         layers.append(("confidence", solution.confidence, matte_type))
     pixels = np.empty((plate.height, plate.width, len(layers)), np.float32)

@@ -57,6 +57,21 @@ def test_a_float_plate_stays_float_beside_a_half_matte(make_shot: MakeShot, tiny
     assert np.array_equal(rgb_of(image), pixels)
 
 
+def test_grey_holds_the_same_values_as_alpha_in_a_channel_that_shows(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=(1,))
+    alpha = solve(folder, tiny_weights, tmp_path / "a.exr")
+    grey = solve(folder, tiny_weights, tmp_path / "g.exr", channels="grey")
+    assert grey.channels == ("Y",)
+    assert np.array_equal(grey.pixels, alpha.pixels)
+
+
+def test_grey_and_a_layer_exclude_each_other() -> None:
+    with pytest.raises(SettingError, match="has no --layer matte"):
+        Outputs(path="m.exr", channels="grey", layer="matte")
+
+
 @pytest.mark.parametrize("data_type", ["uint8", "uint16"])
 def test_an_integer_plate_can_be_restored_exactly_from_rgba(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, data_type: str

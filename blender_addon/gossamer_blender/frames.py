@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scene frames and the numbers of the plate's files: two countings that must not be mixed up. No Blender in here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["FrameMap", "element_name", "file_number", "safe_name", "sequence_pattern"]
+
+# Blender counts with the last digits of a file name: nothing behind them may be a digit.
+_NUMBERED = re.compile(r"(?P<head>.*?)(?P<digits>\d+)(?P<tail>[^\d]*)", re.DOTALL)
+_ENDING = re.compile(r"(?P<stem>.+)\.[A-Za-z][A-Za-z0-9]{1,4}(?P<twin>\.\d{3})?")
+
+
+@dataclass(frozen=True)
+class FrameMap:
+    """Which file of a sequence (or picture of a movie, counted from 1) a frame of the scene shows."""
+
+    start: int = 1
+    """The scene frame at which the element begins."""
+    offset: int = 0
+    """Added after counting from 1: 1000 where the first file is numbered 1001."""
+
+    def number(self, scene_frame: int) -> int:
+        """The file's number that the scene shows at ``scene_frame``."""
+        return scene_frame - self.start + 1 + self.offset
+
+    def scene_frame(self, number: int) -> int:
+        """The scene frame that shows the file ``number``."""
+        return number + self.start - 1 - self.offset
+
+
+def file_number(path: str) -> int | None:
+    """The frame number in a file name; None where it has no digits."""
+    found = _split(path)
+    return int(found[1]) if found else None
+
+
+def sequence_pattern(path: str) -> str:
+    """``/shots/fur.1001.exr`` as ``/shots/fur.####.exr``; unchanged where there is no number."""
+    found = _split(path)
+    return f"{found[0]}{'#' * len(found[1])}{found[2]}" if found else path
+
+
+def _split(path: str) -> tuple[str, str, str] | None:
+    """Path up to the number, the number, the rest."""
+    cut = max(path.rfind("/"), path.rfind("\\")) + 1
+    folder, name = path[:cut], path[cut:]
+    stem, dot, ending = name.rpartition(".")
+    if not dot:
+        stem, ending = name, ""
+    found = _NUMBERED.fullmatch(stem)
+    if found is None:
+        return None
+    return folder + found["head"], found["digits"], found["tail"] + dot + ending
+
+
+def element_name(name: str, *, numbered: bool) -> str:
+    """What the results of a datablock called ``name`` are called after.
+
+    Datablock names are unique in a .blend file, so two plates never share a result: Blender's own ``.001`` behind a
+    file ending stays (``fur.1001.exr.001`` gives ``fur_001``); the frame number goes where ``numbered`` says that there
+    is one.
+    """
+    found = _ENDING.fullmatch(name)
+    stem, twin = (found["stem"], found["twin"] or "") if found else (name, "")
+    if numbered:
+        stem = re.sub(r"[._-]?\d+$", "", stem) or stem
+    return safe_name(stem + twin.replace(".", "_"))
+
+
+def safe_name(name: str) -> str:
+    """``name`` as a file name on every system, free of what stands for frame numbers in patterns."""
+    cleaned = re.sub(r'[<>:"/\\|?*#%$\x00-\x1f]', "_", name).strip(" .")
+    return cleaned or "plate"

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finished mattes back into Blender: a datablock that shows the files, or the plate's own alpha."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+import bpy
+
+from gossamer_bridge.errors import KnobError
+
+from .frames import FrameMap, sequence_pattern
+from .images import read_buffer
+from .journal import Journal
+from .pixels import channels_of, with_alpha
+
+__all__ = ["matte_map", "plate_of", "show_matte", "write_alpha"]
+
+PLATE = "gossamer_plate"
+START, OFFSET = "gossamer_start", "gossamer_offset"
+
+
+def show_matte(
+    name: str, file: Path, *, plate: str, duration: int, frame_map: FrameMap | None, is_numbered: bool
+) -> bpy.types.Image:
+    """The datablock that shows the mattes beginning with ``file``; the one of an earlier run if there is one.
+
+    A matte that the artist painted on and did not save is left alone, and a new datablock is made.
+
+    Args:
+        name: for a new datablock.
+        file: the matte, of a sequence the first.
+        plate: name of the plate's datablock, noted on the result.
+        duration: frames of the sequence.
+        frame_map: how the plate lies in time; noted on the result, so that nodes made later lie alike.
+        is_numbered: whether it is a sequence.
+    """
+    image = _earlier(file, plate, is_numbered)
+    if image is None:
+        image = bpy.data.images.load(str(file), check_existing=False)
+        image.name = name
+    image.filepath = str(file)
+    image.source = "SEQUENCE" if is_numbered else "FILE"
+    image.colorspace_settings.name = "Non-Color"
+    image[PLATE] = plate
+    if frame_map is not None:
+        image[START], image[OFFSET] = frame_map.start, frame_map.offset
+        image["gossamer_duration"] = duration
+    image.reload()
+    return image
+
+
+def _earlier(file: Path, plate: str, is_numbered: bool) -> bpy.types.Image | None:
+    """The datablock of an earlier run: same plate, same files."""
+    wanted = sequence_pattern(str(file)) if is_numbered else str(file)
+    for image in bpy.data.images:
+        if image.get(PLATE) == plate and not image.is_dirty:
+            path = bpy.path.abspath(image.filepath, library=image.library)
+            if (sequence_pattern(path) if is_numbered else path) == wanted:
+                return image
+    return None
+
+
+def plate_of(image: bpy.types.Image) -> str:
+    """Name of the plate's datablock, if ``image`` is a matte of ours."""
+    return str(image.get(PLATE, ""))
+
+
+def matte_map(image: bpy.types.Image) -> FrameMap:
+    """How a matte of ours lies in time."""
+    return FrameMap(int(image.get(START, 1)), int(image.get(OFFSET, 0)))
+
+
+def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:
+    """Write a matte into the plate's own alpha channel.
+
+    Blender holds byte pixels straight and float pixels premultiplied, whatever ``alpha_mode`` says of the file; with
+    ``CHANNEL_PACKED`` colour and alpha are strangers. Straight RGB keeps its bits.
+
+    Raises:
+        KnobError: the plate has no place for an alpha, or another size than the matte.
+    """
+    if plate.source in ("SEQUENCE", "MOVIE"):
+        raise KnobError(
+            f"{plate.name} is a {plate.source.lower()}: Blender keeps one frame of it.",
+            next_step="Choose New Image as the target; Add Matte Nodes joins both in the compositor.",
+        )
+    if plate.alpha_mode == "NONE":
+        raise KnobError(
+            f"{plate.name} ignores its alpha.",
+            next_step="Set Alpha to Straight or Premultiplied in the image's settings.",
+        )
+    before = read_buffer(plate)
+    alpha = _read_matte(file)
+    if len(alpha) * 4 != len(before):
+        raise KnobError(
+            f"The matte {file} has {len(alpha)} pixels and {plate.name} has {len(before) // 4}.",
+            next_step="Reload the plate and matte it again.",
+        )
+    premultiplied = plate.is_float and plate.alpha_mode != "CHANNEL_PACKED"
+    journal.write(plate, before, with_alpha(before, alpha, premultiplied=premultiplied))
+
+
+def _read_matte(file: Path) -> array[float]:
+    """One value a pixel, rows from the bottom."""
+    image = bpy.data.images.load(str(file), check_existing=False)
+    try:
+        image.colorspace_settings.name = "Non-Color"
+        return channels_of(read_buffer(image), (0,))
+    finally:
+        bpy.data.images.remove(image)

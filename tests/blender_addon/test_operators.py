@@ -1,0 +1,304 @@
+"""The buttons: what starts, what goes on meanwhile, what is left."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.blender_addon.conftest import Addon, matte_life
+from tests.blender_addon.test_images import image
+from tests.blender_addon.test_results import mask
+from tests.fakes.fake_bpy import interface
+
+TIMER = SimpleNamespace(type="TIMER", value="NOTHING")
+ESCAPE = SimpleNamespace(type="ESC", value="PRESS")
+MOVE = SimpleNamespace(type="MOUSEMOVE", value="NOTHING")
+
+
+@pytest.fixture
+def shot(addon: Addon, tmp_path: Path) -> Any:
+    """A sequence and a trimap, chosen in the panel; mattes go to ``out``."""
+    plate = image(addon, "fur.1001.exr", tmp_path / "fur.1001.exr", source="SEQUENCE")
+    trimap = image(addon, "trimap.1001.png", tmp_path / "trimap.1001.png", source="SEQUENCE")
+    settings = addon.blender.context.scene.gossamer
+    settings.plate, settings.trimap, settings.output_folder = plate, trimap, str(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    addon.module("preferences").preferences().cache = str(tmp_path / "cache")
+    return settings
+
+
+def matte(tmp_path: Path, number: int) -> Path:
+    return tmp_path / "out" / f"fur_alpha.{number}.exr"
+
+
+def in_window(addon: Addon) -> None:
+    addon.blender.modules["bpy.app"].background = False  # type: ignore[attr-defined]
+
+
+def until_it_ends(addon: Addon, operator: Any) -> set[str]:
+    end = time.monotonic() + 30
+    while True:
+        result: set[str] = operator.modal(addon.blender.context, TIMER)
+        if result != {"PASS_THROUGH"}:
+            return result
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_script_blocks_until_the_matte_is_there(
+    addon: Addon, shot: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    operator = addon.blender.operator("gossamer.matte")
+    assert operator.invoke(addon.blender.context, TIMER) == {"FINISHED"}
+    assert addon.blender.data.images["fur_alpha"].filepath == str(matte(tmp_path, 1001))
+    assert "Gossamer: Starting the worker" in capsys.readouterr().out
+    assert operator.reports[-1][0] == "INFO"
+    assert not addon.session.is_busy
+
+
+def test_a_button_gives_control_back_and_everything_but_its_timer_passes(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    in_window(addon)
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    operator = addon.blender.operator("gossamer.matte")
+    assert operator.invoke(addon.blender.context, TIMER) == {"RUNNING_MODAL"}
+    assert operator.modal(addon.blender.context, MOVE) == {"PASS_THROUGH"}
+    assert not operator.poll(addon.blender.context), "a second job could be started"
+    assert until_it_ends(addon, operator) == {"FINISHED"}
+    manager = addon.blender.context.window_manager
+    assert (manager.timers, manager.is_progress_shown) == ([], False)
+
+
+def test_escape_cancels_and_finished_frames_are_shown(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    in_window(addon)
+    life = dict(matte_life(matte(tmp_path, 1001)))
+    life["matte"] = [*life["matte"][:-1], ["await_cancel"]]
+    addon.use_worker(life)
+    operator = addon.blender.operator("gossamer.matte", use_range=True)
+    operator.invoke(addon.blender.context, TIMER)
+    end = time.monotonic() + 30
+    while not addon.session.run.host.finished:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert operator.modal(addon.blender.context, ESCAPE) == {"RUNNING_MODAL"}
+    assert until_it_ends(addon, operator) == {"FINISHED"}
+    assert addon.session.last == ("Cancelled; 1 of 250 frames are there",)
+    assert "fur_alpha" in addon.blender.data.images
+
+
+def test_the_cancel_button_asks_the_job_to_stop(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    in_window(addon)
+    addon.use_worker({"matte": [["await_cancel"]]})
+    cancel = addon.blender.operator("gossamer.cancel")
+    assert not cancel.poll(addon.blender.context)
+    operator = addon.blender.operator("gossamer.matte")
+    operator.invoke(addon.blender.context, TIMER)
+    assert cancel.poll(addon.blender.context)
+    cancel.execute(addon.blender.context)
+    assert until_it_ends(addon, operator) == {"CANCELLED"}
+    assert addon.session.last == ("Cancelled",)
+
+
+def test_a_window_that_is_closed_takes_its_job_along(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    in_window(addon)
+    addon.use_worker({"matte": [["await_cancel"]]})
+    operator = addon.blender.operator("gossamer.matte")
+    operator.invoke(addon.blender.context, TIMER)
+    operator.cancel(addon.blender.context)
+    assert not addon.session.is_busy
+    assert addon.blender.context.window_manager.timers == []
+
+
+def test_another_file_ends_the_job_and_its_operator(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    in_window(addon)
+    addon.use_worker({"matte": [["await_cancel"]]})
+    operator = addon.blender.operator("gossamer.matte")
+    operator.invoke(addon.blender.context, TIMER)
+    for handler in addon.blender.modules["bpy.app.handlers"].load_pre:
+        handler(None)
+    assert operator.modal(addon.blender.context, TIMER) == {"CANCELLED"}
+    assert addon.session.last == ("Cancelled: another file was opened.",)
+
+
+def test_the_workers_refusal_reaches_the_artist(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    addon.use_worker({"matte": [["fail", "SequenceError", "Frame 1 is missing. Provide the file."]]})
+    operator = addon.blender.operator("gossamer.matte")
+    assert operator.execute(addon.blender.context) == {"CANCELLED"}
+    assert operator.reports == [("ERROR", "Frame 1 is missing. Provide the file.")]
+    assert addon.session.is_error
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"plate": "nobody"}, "There is no image called 'nobody'. Load it"),
+        ({"clip": "nobody"}, "There is no clip called 'nobody'. Load it"),
+        ({"editor": "CLIP"}, "No clip is chosen. Open one in the editor."),
+        ({"guide": "MASK"}, "No mask is chosen. Choose one in the panel"),
+        ({"frames": "9-1"}, "counts backwards"),
+        ({"target": "ALPHA"}, "Blender has no place for its alpha. Choose New Image"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_starts(
+    addon: Addon, shot: Any, stated: dict[str, Any], message: str
+) -> None:
+    operator = addon.blender.operator("gossamer.matte", **stated)
+    assert operator.execute(addon.blender.context) == {"CANCELLED"}
+    assert message in operator.reports[0][1]
+    assert addon.session.keeper.current is None
+
+
+def test_a_range_that_ends_before_it_starts_is_refused(addon: Addon, shot: Any) -> None:
+    shot.use_scene_range, shot.frame_start, shot.frame_end = False, 9, 3
+    operator = addon.blender.operator("gossamer.matte", use_range=True)
+    operator.execute(addon.blender.context)
+    assert "The range ends at 3, before it starts at 9. Correct Start and End." in operator.reports[0][1]
+
+
+def place(addon: Addon, plate: Any, guides: Any, tmp_path: Path, **wishes: Any) -> Any:
+    made = addon.module("wishes").Wishes(**{"output_folder": str(tmp_path / "out"), **wishes})
+    return addon.module("orders").place_order(plate, guides, made, cache=tmp_path / "cache")
+
+
+def test_the_order_says_it_in_the_plates_numbers(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    guides = addon.module("orders").Guides(trimap=shot.trimap)
+    placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(2, 3), is_range=True)
+    knobs = placed.order.knobs
+    assert (knobs.plate, knobs.trimap) == (str(tmp_path / "fur.####.exr"), str(tmp_path / "trimap.####.png"))
+    assert (knobs.frames, knobs.existing, knobs.channels) == ("1002-1003", "skip", "grey")
+    assert placed.file(1002) == matte(tmp_path, 1002)
+
+
+def test_a_mask_is_drawn_for_every_frame_under_the_plates_numbers(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    guides = addon.module("orders").Guides(mask=mask(addon))
+    placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(2, 3), is_range=True)
+    for step in placed.order.steps:
+        step()
+    drawn = sorted((tmp_path / "cache" / "masks").rglob("*.exr"))
+    assert [path.name for path in drawn] == ["mask.1002.exr", "mask.1003.exr"]
+    assert placed.order.knobs.mask == str(drawn[0].parent / "mask.####.exr")
+    assert addon.blender.renders == ["roto 2 2x1", "roto 3 2x1"]
+    addon.blender.data.masks.clear()
+    with pytest.raises(Exception, match=r"The mask roto is gone. Choose another mask"):
+        placed.order.steps[0]()
+
+
+def test_one_picture_has_no_range(addon: Addon, tmp_path: Path) -> None:
+    plate = image(addon, "still", source="GENERATED")
+    with pytest.raises(Exception, match=r"still is one picture. Press Matte Frame"):
+        place(addon, plate, addon.module("orders").Guides(), tmp_path, scene_frames=(1, 2), is_range=True)
+
+
+def test_before_the_file_is_saved_mattes_go_beside_the_plate_and_it_says_so(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    guides = addon.module("orders").Guides(trimap=shot.trimap)
+    placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(1,), output_folder="//gossamer/")
+    assert placed.file(1001) == tmp_path / "gossamer" / "fur_alpha.1001.exr"
+    assert "not saved" in placed.notes[0]
+    addon.blender.data.filepath = str(tmp_path / "scenes" / "a.blend")
+    placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(1,), output_folder="//gossamer/")
+    assert placed.file(1001).parent == tmp_path / "scenes" / "gossamer"
+
+
+def test_the_test_button_shows_what_the_worker_answers(addon: Addon) -> None:
+    addon.use_worker({})
+    operator = addon.blender.operator("gossamer.test_worker")
+    operator.execute(addon.blender.context)
+    assert addon.session.test_lines[0].startswith("Gossamer 0.1.0, Python 3.11.0")
+    assert addon.session.models() == ("gossamer-s",)
+    free = addon.blender.operator("gossamer.release_worker")
+    assert free.poll(addon.blender.context)
+    free.execute(addon.blender.context)
+    assert not free.poll(addon.blender.context)
+
+
+def test_first_use_says_in_one_sentence_what_to_do(
+    addon: Addon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("GOSSAMER_PYTHON", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    drawn = draw(addon, "GOSSAMER_PT_image")
+    assert "No worker yet: install Gossamer in a Python of its own" in " ".join(drawn)
+    addon.blender.operator("gossamer.test_worker").execute(addon.blender.context)
+    assert addon.session.test_lines[0].startswith("Not working: No worker is set up yet.")
+
+
+def draw(addon: Addon, panel: str) -> list[str]:
+    kind: Any = next(kind for kind in addon.blender.classes if getattr(kind, "bl_idname", "") == panel)
+    made = kind()
+    made.draw(addon.blender.context)
+    drawn: list[str] = made.layout.drawn
+    return drawn
+
+
+def test_panels_draw_their_buttons_and_while_a_job_runs_its_state(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    in_window(addon)
+    for panel in ("GOSSAMER_PT_image_options", "GOSSAMER_PT_clip", "GOSSAMER_PT_clip_options", "GOSSAMER_PT_nodes"):
+        assert draw(addon, panel)
+    assert {"(Matte Frame)", "(Matte Range)", "[trimap]"} <= set(draw(addon, "GOSSAMER_PT_image"))
+    addon.use_worker({"matte": [["await_cancel"]]})
+    operator = addon.blender.operator("gossamer.matte")
+    operator.invoke(addon.blender.context, TIMER)
+    drawn = draw(addon, "GOSSAMER_PT_image")
+    assert "(Cancel (0%))" in drawn
+    assert "(Matte Frame)" not in drawn
+    operator.cancel(addon.blender.context)
+
+
+def test_show_and_add_nodes_find_the_matte_of_the_plate(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    context = addon.blender.context
+    user = SimpleNamespace(frame_start=1, frame_offset=0, frame_duration=1, use_auto_refresh=False)
+    context.space_data = SimpleNamespace(type="IMAGE_EDITOR", image=shot.plate, image_user=user, tree_type="")
+    nodes = addon.blender.operator("gossamer.add_matte_nodes")
+    assert nodes.execute(context) == {"CANCELLED"}
+    assert "There is no matte yet. Pull one" in nodes.reports[0][1]
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    user.frame_offset = 1000
+    addon.blender.operator("gossamer.matte").execute(context)
+    show = addon.blender.operator("gossamer.show", matte=True)
+    assert show.poll(context)
+    show.execute(context)
+    assert (context.space_data.image.name, user.frame_offset) == ("fur_alpha", 1000)
+    assert nodes.execute(context) == {"FINISHED"}
+    addon.blender.data.images.remove(shot.plate)
+    assert nodes.execute(context) == {"CANCELLED"}
+    assert "is gone. Load it under that name." in nodes.reports[-1][1]
+
+
+def test_clearing_the_cache_touches_its_own_folders_only(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    for name in ("masks", "pictures", "mine"):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+    addon.blender.operator("gossamer.clear_cache").execute(addon.blender.context)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
+
+
+def test_a_session_that_is_closed_says_so(addon: Addon) -> None:
+    sessions = addon.module("session")
+    sessions.close_session()
+    with pytest.raises(Exception, match=r"Gossamer is switched off. Switch the add-on on"):
+        sessions.session()
+
+
+def test_switched_off_nothing_runs_and_nothing_is_registered(addon: Addon, shot: Any) -> None:
+    in_window(addon)
+    addon.use_worker({"matte": [["await_cancel"]]})
+    addon.blender.operator("gossamer.matte").invoke(addon.blender.context, TIMER)
+    session = addon.session
+    end = time.monotonic() + 30
+    while session.keeper.current is None:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    worker = session.keeper.current
+    addon.main.unregister()
+    assert not worker.is_alive
+    assert addon.blender.classes == []
+    handlers: Any = addon.blender.modules["bpy.app.handlers"]
+    assert (handlers.undo_post, handlers.redo_post, handlers.load_pre) == ([], [], [])
+    assert not isinstance(vars(type(addon.blender.context.scene)).get("gossamer"), interface.Declared)

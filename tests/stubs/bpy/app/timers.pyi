@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def register(function: Callable[[], float | None], *, first_interval: float = ..., persistent: bool = ...) -> None: ...

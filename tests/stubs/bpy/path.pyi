@@ -1,0 +1,3 @@
+from bpy.types import Library
+
+def abspath(path: str, *, library: Library | None = ...) -> str: ...
