@@ -35,7 +35,7 @@ class MattingNetwork(Protocol):
 def normalize_imagenet(plate: Tensor) -> Tensor:
     """N 3 H W in 0..1 minus the mean and divided by the deviation of ImageNet, channel by channel."""
     # Channel by channel with plain numbers: a tensor of constants would be tied to the device that a trace was made on.
-    channels = zip(plate.split(1, dim=1), IMAGENET_MEAN, IMAGENET_STD, strict=True)
+    channels = zip(torch.split(plate, 1, dim=1), IMAGENET_MEAN, IMAGENET_STD, strict=True)
     return torch.cat([(channel - mean) / deviation for channel, mean, deviation in channels], dim=1)
 
 
