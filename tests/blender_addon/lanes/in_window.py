@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -23,6 +24,7 @@ import bpy  # noqa: E402 - after the folders are set
 
 EXCHANGE = Path(os.environ["GOSSAMER_EXCHANGE"])
 SAMPLE = installing.ROOT / "core" / "sample"
+FRAMES = 24
 NAMES: dict[str, Any] = {"bpy": bpy, "HOME": HOME}
 
 
@@ -38,16 +40,21 @@ def prepare() -> None:
     editor = area()
     editor.type = "IMAGE_EDITOR"
     space = editor.spaces.active
-    plate = bpy.data.images.load(str(SAMPLE / "fur.1001.exr"))
+    shot = HOME / "shot"  # the sample thrice over, long enough to be cancelled
+    shot.mkdir()
+    for number in range(FRAMES):
+        for name in ("fur.{}.exr", "trimap.{}.png"):
+            shutil.copyfile(SAMPLE / name.format(1001 + number % 8), shot / name.format(1001 + number))
+    plate = bpy.data.images.load(str(shot / "fur.1001.exr"))
     plate.source = "SEQUENCE"
-    trimap = bpy.data.images.load(str(SAMPLE / "trimap.1001.png"))
+    trimap = bpy.data.images.load(str(shot / "trimap.1001.png"))
     trimap.source = "SEQUENCE"
     scene = bpy.context.scene
-    scene.frame_start, scene.frame_end = 1, 8
+    scene.frame_start, scene.frame_end = 1, FRAMES
     scene.frame_set(4)
     space.image = plate
     user = space.image_user
-    user.frame_start, user.frame_offset, user.frame_duration, user.use_auto_refresh = 1, 1000, 8, True
+    user.frame_start, user.frame_offset, user.frame_duration, user.use_auto_refresh = 1, 1000, FRAMES, True
     space.show_region_ui = True
     scene.gossamer.trimap = trimap
     scene.gossamer.output_folder = str(HOME / "mattes") + "/"
