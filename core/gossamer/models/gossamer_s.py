@@ -74,6 +74,17 @@ class _ResidualBlock(nn.Module):
         return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
+def _window_mean(x: Tensor) -> Tensor:
+    """Mean of the 7x7 window around every pixel, of what lies inside the picture.
+
+    As a convolution: the pooling that says the same takes twenty times as long on the CPU, most of it in training.
+    """
+    channels = x.shape[1]
+    window = torch.ones(1, 1, 7, 7, dtype=x.dtype, device=x.device)
+    total = F.conv2d(x, window.expand(channels, 1, 7, 7), padding=3, groups=channels)
+    return total / F.conv2d(torch.ones_like(x[:1, :1]), window, padding=3)
+
+
 class _GatedConv(nn.Module):
     """Convolution, normalisation, and a channel gate that reads the mean of a 7x7 window."""
 
@@ -86,8 +97,7 @@ class _GatedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.conv(x)
-        mean = F.avg_pool2d(y, 7, 1, 3, count_include_pad=False)
-        return y * (F.hardsigmoid(self.gate(mean)) * 2)
+        return y * (F.hardsigmoid(self.gate(_window_mean(y))) * 2)
 
 
 class GossamerS(nn.Module):
