@@ -14,7 +14,7 @@ What is different, and why (core/decisions/0002-default-network.md has the measu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -102,14 +102,6 @@ class _GatedConv(nn.Module):
         return y * (F.hardsigmoid(self.gate(_window_mean(y))) * 2)
 
 
-def _accept_old_stem(_module: nn.Module, state: dict[str, Tensor], prefix: str, *_rest: Any) -> None:
-    """Weights from before the prior gave its evidence do not look at it."""
-    name = f"{prefix}stem.0.0.weight"
-    weight = state.get(name)
-    if weight is not None and weight.ndim == 4 and weight.shape[1] == _OLD_INPUTS:
-        state[name] = F.pad(weight, (0, 0, 0, 0, 0, _EVIDENCE))
-
-
 class GossamerS(nn.Module):
     """The network. ``forward`` gives the raw alpha of training; ``forward_matte`` the matte of a product."""
 
@@ -122,9 +114,9 @@ class GossamerS(nn.Module):
         self.config = config
         w1, w2, w3, w4, w5 = config.widths
         d1, d2, d3, d4, d5 = config.decoder
-        # Plate and trimap of a 2x2 block (5 x 4), prior: two colours, projected alpha, trust, guided alpha (9), evidence.
+        # Plate and trimap of a 2x2 block (5 x 4), prior: two colours, projected alpha, trust, guided alpha
+        # (9), evidence (5).
         self.stem = nn.Sequential(_conv_norm(_OLD_INPUTS + _EVIDENCE, w1), _conv_norm(w1, w1))
-        self.register_load_state_dict_pre_hook(_accept_old_stem)
         stages = []
         for inputs, outputs, depth in zip(config.widths[:-1], config.widths[1:], config.depths, strict=True):
             blocks = [_ResidualBlock(inputs if k == 0 else outputs, outputs, 2 if k == 0 else 1) for k in range(depth)]
@@ -148,6 +140,12 @@ class GossamerS(nn.Module):
         nn.init.zeros_(last.weight)
         assert last.bias is not None
         nn.init.zeros_(last.bias)
+
+    def adapt_state(self, state: dict[str, Tensor]) -> None:
+        """Let weights from before the prior gave its evidence fit, in place: they do not look at it."""
+        weight = state.get("stem.0.0.weight")
+        if weight is not None and weight.ndim == 4 and weight.shape[1] == _OLD_INPUTS:
+            state["stem.0.0.weight"] = F.pad(weight, (0, 0, 0, 0, 0, _EVIDENCE))
 
     def encode(self, plate: Tensor, trimap: Tensor) -> Encoded:
         """Prior and encoder.

@@ -30,7 +30,8 @@ _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
 _SHARING = ((8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOURS))
-"""How far pairs are handed on, and in which directions. Far neighbours first: a good pair crosses the band in one step, and the near ones settle who keeps it."""
+"""How far pairs are handed on, and in which directions. Far neighbours first: a good
+pair crosses the band in one step, and the near ones settle who keeps it."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 4
@@ -54,8 +55,8 @@ class ColorPrior(NamedTuple):
     """N 1 h w in 0..1: how far the two colours are apart; 1 where the trimap knows."""
     evidence: Tensor
     """N 5 h w, what the network may doubt the pair by: alpha that the distances to known pixels suggest, mean and
-    deviation of alpha over all candidate pairs, distance of the pixel's colour from the pair's line, and alpha projected
-    in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
+    deviation of alpha over all candidate pairs, distance of the pixel's colour from the pair's line, and alpha
+    projected in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
 
 
 def _shift(x: Tensor, dy: int, dx: int) -> Tensor:
@@ -178,8 +179,8 @@ def _choose(candidates: _Colors, number: Tensor) -> _Colors:
 class _Judge:
     """What speaks against a pair of colours: energy after Gastal and Oliveira, section 4, squared.
 
-    Colour residual, alpha that the distances suggest, distances. Only its order counts, so factors that are the same for
-    all pairs of a pixel are left out.
+    Colour residual, alpha that the distances suggest, distances. Only its order counts, so factors that are the same
+    for all pairs of a pixel are left out.
     """
 
     def __init__(self, plate: Tensor, position: Tensor, foregrounds: _Colors, backgrounds: _Colors) -> None:
