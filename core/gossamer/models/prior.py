@@ -39,7 +39,7 @@ _ROUNDS = 6
 _EPS = 1e-5
 _CONTRAST = 1.05
 """Projected alpha falls short of 0 and 1 by the noise of the colours."""
-_NO_RESIDUAL = 1e-3
+_NO_RESIDUAL = 2e-4
 """Squared distance of a pixel's colour from the pair's line, of which no pair is better for having less."""
 _SAME_COLOR = 1e-4
 """Squared distance of two colours that counts as none."""
@@ -203,7 +203,7 @@ class _Judge:
         near_b = self.square_distance(backgrounds).amin(0).sqrt()
         self.expected = near_b / (near_f + near_b)
         self._slope = 1 - 2 * self.expected
-        self._start = self.expected + 0.05
+        self._start = self.expected + 0.25
 
     def square_distance(self, colors: _Colors) -> Tensor:
         rows, columns = colors.row - self._position[0], colors.column - self._position[1]
