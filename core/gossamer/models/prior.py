@@ -30,13 +30,13 @@ _AXES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
-_SHARING = ((8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOURS))
+_SHARING = ((20, _NEIGHBOURS), (8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOURS))
 """How far pairs are handed on, and in which directions. Far neighbours first: a good
 pair crosses the band in one step, and the near ones settle who keeps it."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 6
-_EPS = 1e-5
+_EPS = 4e-6
 _CONTRAST = 1.05
 """Projected alpha falls short of 0 and 1 by the noise of the colours."""
 _NO_RESIDUAL = 2e-4
