@@ -120,24 +120,44 @@ def _slow_color(rng: np.random.Generator, size: int, photos: PhotoLibrary) -> Fl
     return np.asarray(color + drift + shared[..., None], np.float32)
 
 
-def paint(rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: PhotoLibrary) -> FloatArray:
+def _many_colors(rng: np.random.Generator, mix: FloatArray) -> FloatArray:
+    """Three to eight unrelated colours, one after the other along ``mix``, with hard or soft changes: S x S x 3."""
+    count = int(rng.integers(3, 9))
+    table = np.stack([random_color(rng) for _ in range(count)])
+    # From end to end and back, so that a narrow range of ``mix`` shows several colours as well.
+    turns = float(rng.choice([1, 2, 4], p=[0.6, 0.3, 0.1]))
+    place = (mix * np.float32(turns) + np.float32(rng.random())) % 2
+    place = np.minimum(place, 2 - place) * np.float32(count - 1)
+    lower = np.minimum(place.astype(np.int32), count - 2)
+    weight = (place - lower - np.float32(0.5)) * np.float32(rng.choice([1, 4])) + np.float32(0.5)
+    weight = weight.clip(0, 1)[..., None]
+    return np.asarray(table[lower] * (1 - weight) + table[lower + 1] * weight, np.float32)
+
+
+def paint(
+    rng: np.random.Generator, light: FloatArray, mix: FloatArray, photos: PhotoLibrary, *, many_colors: float = 0.1
+) -> FloatArray:
     """Foreground colour from an element's fields.
 
     Two slowly varying colours are mixed by ``mix`` and shaded by ``light``; one time in five the base is a
-    photograph's texture instead.
+    photograph's texture instead, and sometimes ``mix`` chooses among several unrelated colours.
 
     Args:
         rng: source of randomness.
         light: S x S, 0..1, 0.5 neutral.
         mix: S x S, 0..1.
         photos: may be empty.
+        many_colors: probability of several unrelated colours, as threads of a fringe have them, or things in a basket.
 
     Returns:
         S x S x 3 encoded 0..1.
     """
     size = light.shape[0]
     texture = rng.random()
-    if texture < 0.18:
+    if rng.random() < many_colors:
+        base = _many_colors(rng, mix)
+        gain = rng.uniform(0.7, 3.0)
+    elif texture < 0.22:
         if photos:
             base = crop_photo(rng, photos.draw(rng), size)
             if rng.random() < 0.5:

@@ -16,22 +16,23 @@ from gossamer.image.image import FloatArray
 __all__ = ["ELEMENT_KINDS", "ElementPool", "render_element"]
 
 ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Element]]] = {
-    "fur": (0.31, fur.render_fur),
+    "fur": (0.27, fur.render_fur),
     "long_hair": (0.1, fur.render_long_hair),
-    "spikes": (0.08, fur.render_spikes),
-    "curly": (0.07, fur.render_curly),
+    "spikes": (0.07, fur.render_spikes),
+    "curly": (0.06, fur.render_curly),
     "wisps": (0.03, fur.render_wisps),
-    "foliage": (0.08, plants.render_foliage),
+    "foliage": (0.07, plants.render_foliage),
     "flower": (0.04, plants.render_flower),
-    "dandelion": (0.02, plants.render_dandelion),
+    "dandelion": (0.03, plants.render_dandelion),
     "feather": (0.02, plants.render_feather),
-    "yarn": (0.04, plants.render_yarn),
-    "solid": (0.17, surfaces.render_solid),
-    "net": (0.04, surfaces.render_net),
-    "lace": (0.02, surfaces.render_lace),
+    "yarn": (0.05, plants.render_yarn),
+    "solid": (0.2, surfaces.render_solid),
+    "net": (0.05, surfaces.render_net),
+    "basket": (0.05, surfaces.render_basket),
+    "lace": (0.03, surfaces.render_lace),
     "smoke": (0.012, surfaces.render_smoke),
-    "glass": (0.015, surfaces.render_glass),
-    "plastic": (0.01, surfaces.render_plastic),
+    "glass": (0.03, surfaces.render_glass),
+    "plastic": (0.02, surfaces.render_plastic),
 }
 """Share and renderer of each kind of procedural element."""
 

@@ -21,6 +21,10 @@ from gossamer.image.image import FloatArray
 __all__ = ["Sample", "SampleGenerator", "SyntheticSettings", "composite", "contact_sheet"]
 
 _TRIES = 4
+_MANY_COLORS = {"yarn": 0.6, "basket": 0.7, "net": 0.2}
+"""Probability of several unrelated colours by kind of element; of all others see ``paint``."""
+_COARSE_TRIMAP = {"basket": 0.7, "net": 0.6, "lace": 0.5, "foliage": 0.25, "yarn": 0.3}
+"""Probability of a trimap without the small islands; of all others see ``random_trimap``."""
 _ALIKE = 0.4
 """Distance of encoded colours."""
 _PROBABILITIES = (
@@ -50,7 +54,7 @@ class SyntheticSettings:
     """Folders of RGBA pictures with straight colour."""
     cutout_share: float = 0.12
     """Share of elements taken from ``fur`` and ``cutouts``."""
-    second_foreground: float = 0.12
+    second_foreground: float = 0.15
     """Two elements over each other: alpha = 1 - (1 - a1)(1 - a2)."""
     similar_colors: float = 0.1
     """Foreground shifted towards the background's mean colour."""
@@ -146,17 +150,19 @@ class SampleGenerator:
         """
         settings = self.settings
         rng = np.random.default_rng([self._seed, 0, index])
-        layers = self._place(rng, self._draw_element(rng, index))
+        element = self._draw_element(rng, index)
+        layers = self._place(rng, element)
         for _ in range(_TRIES - 1):
             mixed = (layers[..., -1] > 4) & (layers[..., -1] < 251)
             if np.count_nonzero(mixed) >= 0.004 * mixed.size:
                 break
-            layers = self._place(rng, self._draw_element(rng, index))
+            element = self._draw_element(rng, index)
+            layers = self._place(rng, element)
         background = random_background(rng, settings.size, self._photos)
-        alpha, foreground = self._color(rng, layers, background)
+        alpha, foreground = self._color(rng, layers, background, element.kind)
         if rng.random() < settings.second_foreground:
-            behind = self._place(rng, self._draw_element(rng, index))
-            other_alpha, other = self._color(rng, behind, background)
+            second = self._draw_element(rng, index)
+            other_alpha, other = self._color(rng, self._place(rng, second), background, second.kind)
             total = alpha + (1 - alpha) * other_alpha
             share = (alpha / np.maximum(total, 1e-6))[..., None]
             foreground = np.where(total[..., None] > 1e-6, foreground * share + other * (1 - share), foreground)
@@ -169,7 +175,7 @@ class SampleGenerator:
         tone = random_tone(rng)
         foreground, background = tone(foreground.astype(np.float32)), tone(background)
         plate = composite(foreground, background, alpha, linear=rng.random() < settings.linear_light)
-        trimap = random_trimap(rng, alpha)
+        trimap = random_trimap(rng, alpha, coarse=_COARSE_TRIMAP.get(element.kind, 0.08))
         if not (trimap == UNKNOWN).any():
             trimap[...] = UNKNOWN
         if rng.random() < settings.camera:
@@ -225,7 +231,7 @@ class SampleGenerator:
         )  # fmt: skip
 
     def _color(
-        self, rng: np.random.Generator, layers: NDArray[np.uint8], background: FloatArray
+        self, rng: np.random.Generator, layers: NDArray[np.uint8], background: FloatArray, kind: str
     ) -> tuple[FloatArray, FloatArray]:
         """Alpha and coloured foreground of placed layers."""
         straight = layers.astype(np.float32) * np.float32(1 / 255)
@@ -237,7 +243,8 @@ class SampleGenerator:
             if layers.shape[2] == 4:
                 color = np.ascontiguousarray(straight[..., :3])
             else:
-                color = paint(rng, straight[..., 0], straight[..., 1], self._photos)
+                many_colors = _MANY_COLORS.get(kind, 0.08)
+                color = paint(rng, straight[..., 0], straight[..., 1], self._photos, many_colors=many_colors)
             color = augment_color(rng, color, self.settings.color_augmentation)
             # Random pairs of colours are alike more often than photographed ones: give most of those a second try.
             if attempt or np.linalg.norm(edge @ color.reshape(-1, 3) - near) > _ALIKE or rng.random() < 0.3:

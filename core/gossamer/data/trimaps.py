@@ -92,8 +92,14 @@ def sloppy_trimap(rng: np.random.Generator, alpha: FloatArray, width: float, *, 
     return _assemble(alpha, (band > 0) | (mixed > 0))
 
 
-def random_trimap(rng: np.random.Generator, alpha: FloatArray) -> NDArray[np.uint8]:
-    """One of the sorts above, from tight to very wide; sometimes small known islands inside are covered as well."""
+def random_trimap(rng: np.random.Generator, alpha: FloatArray, *, coarse: float = 0.1) -> NDArray[np.uint8]:
+    """One of the sorts above, from tight to very wide; sometimes small known islands inside are covered as well.
+
+    Args:
+        rng: source of randomness.
+        alpha: H x W.
+        coarse: probability that also larger islands are covered: nobody marks the meshes of a net one by one.
+    """
     kind = rng.random()
     tolerance = 0.5 / 255 if rng.random() < 0.6 else float(rng.uniform(1, 8)) / 255
     if kind < 0.25:
@@ -112,7 +118,9 @@ def random_trimap(rng: np.random.Generator, alpha: FloatArray) -> NDArray[np.uin
     if rng.random() < 0.5:
         # Artists keep the sure foreground well away from the edge.
         trimap = _shrink_foreground(trimap, float(rng.uniform(1, 9)))
-    if rng.random() < 0.35:
+    if rng.random() < coarse:
+        trimap = _cover_islands(trimap, int(np.exp(rng.uniform(np.log(6), np.log(40)))))
+    elif rng.random() < 0.35:
         trimap = _cover_islands(trimap, int(np.exp(rng.uniform(np.log(1.5), np.log(14)))))
     return trimap
 

@@ -8,8 +8,9 @@ learned:
    preference for near samples and for the alpha that the distances suggest; then neighbours share their pairs (after
    Gastal and Oliveira, "Shared Sampling for Real-Time Alpha Matting", 2010).
 2. *Projection*: alpha is where the pixel's colour lies on the line between the two.
-3. *Guided filtering* (He, Sun and Tang, "Guided Image Filtering", 2010) of that alpha by the plate, weighted by how far
-   the two colours are apart: alpha becomes locally linear in colour, as closed-form matting demands it.
+3. *Guided filtering* (He, Sun and Tang, "Guided Image Filtering", 2010) of that alpha by the plate, weighted by how
+   certain each pixel is: alpha becomes locally linear in colour, as closed-form matting demands it, and what is
+   certain spreads to what is not.
 
 Only shifts, pooling, resizing and elementwise operations: it exports to ONNX and TorchScript, runs on any device, and
 is equivariant to shifts by 32 pixels, so that tiles agree with the whole picture. It has no parameters.
@@ -29,12 +30,17 @@ _AXES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
-_SHARING_DISTANCES = (8, 3, 1)
-"""Far neighbours first: a good pair crosses the band in one step, and the near ones settle who keeps it."""
+_SHARING = ((20, _NEIGHBOURS), (8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOURS))
+"""How far pairs are handed on, and in which directions. Far neighbours first: a good
+pair crosses the band in one step, and the near ones settle who keeps it."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
-_ROUNDS = 4
-_EPS = 1e-5
+_ROUNDS = 6
+_EPS = 4e-6
+_CONTRAST = 1.05
+"""Projected alpha falls short of 0 and 1 by the noise of the colours."""
+_NO_RESIDUAL = 2e-4
+"""Squared distance of a pixel's colour from the pair's line, of which no pair is better for having less."""
 _SAME_COLOR = 1e-4
 """Squared distance of two colours that counts as none."""
 
@@ -52,6 +58,10 @@ class ColorPrior(NamedTuple):
     """N 1 h w: alpha before the guided filter."""
     trust: Tensor
     """N 1 h w in 0..1: how far the two colours are apart; 1 where the trimap knows."""
+    evidence: Tensor
+    """N 5 h w, what the network may doubt the pair by: alpha that the distances to known pixels suggest, mean and
+    deviation of alpha over all candidate pairs, distance of the pixel's colour from the pair's line, and alpha
+    projected in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
 
 
 def _shift(x: Tensor, dy: int, dx: int) -> Tensor:
@@ -75,6 +85,14 @@ def _box_sum(x: Tensor) -> Tensor:
     two = x[..., 1:] + x[..., :-1]
     four = two[..., 2:] + two[..., :-2]
     return four[..., :-3] + two[..., 4:-1] + x[..., 6:]
+
+
+def _select(choice: Tensor, new: Tensor, old: Tensor) -> Tensor:
+    """``new`` where ``choice`` is 1, ``old`` where it is 0; both finite.
+
+    ONNX Runtime takes ten times as long for Where.
+    """
+    return choice * new + (1 - choice) * old
 
 
 def _double(x: Tensor) -> Tensor:
@@ -143,63 +161,70 @@ def project_alpha(plate: Tensor, foreground: Tensor, background: Tensor) -> Tens
     return (((plate - background) * line).sum(1, keepdim=True) / (length + _SAME_COLOR)).clamp(0, 1)
 
 
-_Sample = tuple[Tensor, ...]
-"""Red, green, blue, row and column of a candidate, each N 1 h w.
+class _Colors(NamedTuple):
+    """Colours and the places they were taken from, each N 1 h w, or K N 1 h w for K candidates of every pixel.
 
-Costs are computed plane by plane: sums over a channel axis of three are what ONNX Runtime is slow at.
-"""
+    Plane by plane: sums over a channel axis of three are what ONNX Runtime is slow at.
+    """
+
+    red: Tensor
+    green: Tensor
+    blue: Tensor
+    row: Tensor
+    column: Tensor
 
 
-def _planes(x: Tensor) -> _Sample:
-    planes: _Sample = torch.split(x, 1, dim=1)
-    return planes
+def _planes(x: Tensor) -> _Colors:
+    return _Colors(*torch.split(x, 1, dim=-3))
 
 
-class _Pairs:
-    """Chooses, for every pixel, the best of the foreground/background pairs it is shown."""
+def _unpack(state: Tensor) -> tuple[_Colors, _Colors, Tensor]:
+    """Foreground, background and existence of the pairs in N 11 h w."""
+    planes = torch.split(state, 1, dim=1)
+    return _Colors(*planes[:5]), _Colors(*planes[5:10]), planes[10]
 
-    def __init__(self, plate: Tensor, position: Tensor, foregrounds: list[_Sample], backgrounds: list[_Sample]) -> None:
-        self._plate = _planes(plate)
-        self._position = _planes(position)
-        near_f = torch.stack([self._square_distance(sample) for sample in foregrounds]).amin(0).sqrt()
-        near_b = torch.stack([self._square_distance(sample) for sample in backgrounds]).amin(0).sqrt()
-        self._expected = near_b / (near_f + near_b)
-        self.foreground, self.background = foregrounds[0], backgrounds[0]
-        self.cost = self._cost(self.foreground, self.background)
 
-    def _square_distance(self, sample: _Sample) -> Tensor:
-        rows, columns = sample[3] - self._position[0], sample[4] - self._position[1]
+def _choose(candidates: _Colors, number: Tensor) -> _Colors:
+    """Of every pixel the candidate of that number (1 N 1 h w)."""
+    return _Colors(*(torch.gather(plane, 0, number).squeeze(0) for plane in candidates))
+
+
+class _Judge:
+    """What speaks against a pair of colours: energy after Gastal and Oliveira, section 4, squared.
+
+    Colour residual, alpha that the distances suggest, distances. Only its order counts, so factors that are the same
+    for all pairs of a pixel are left out.
+    """
+
+    def __init__(self, plate: Tensor, position: Tensor, foregrounds: _Colors, backgrounds: _Colors) -> None:
+        self._plate = torch.split(plate, 1, dim=1)
+        self._position = torch.split(position, 1, dim=1)
+        near_f = self.square_distance(foregrounds).amin(0).sqrt()
+        near_b = self.square_distance(backgrounds).amin(0).sqrt()
+        self.expected = near_b / (near_f + near_b)
+        self._slope = 1 - 2 * self.expected
+        self._start = self.expected + 0.25
+
+    def square_distance(self, colors: _Colors) -> Tensor:
+        rows, columns = colors.row - self._position[0], colors.column - self._position[1]
         return rows * rows + columns * columns + 1
 
-    def _cost(self, f: _Sample, b: _Sample) -> Tensor:
-        """Energy after Gastal and Oliveira, section 4, squared: colour residual, expected alpha, distances.
+    def offset(self, b: _Colors) -> tuple[Tensor, Tensor, Tensor]:
+        """From the background's colour to the pixel's."""
+        return self._plate[0] - b.red, self._plate[1] - b.green, self._plate[2] - b.blue
 
-        Only its order counts, so factors that are the same for all pairs of a pixel are left out.
-        """
-        line = [f[c] - b[c] for c in range(3)]
-        offset = [self._plate[c] - b[c] for c in range(3)]
-        length = line[0] * line[0] + line[1] * line[1] + line[2] * line[2]
-        along = offset[0] * line[0] + offset[1] * line[1] + offset[2] * line[2]
+    def __call__(
+        self, f: _Colors, b: _Colors, offset: tuple[Tensor, Tensor, Tensor], distance_b: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Energy, alpha and squared colour residual of every pair."""
+        red, green, blue = f.red - b.red, f.green - b.green, f.blue - b.blue
+        length = red * red + green * green + blue * blue
+        along = offset[0] * red + offset[1] * green + offset[2] * blue
         alpha = (along / (length + _SAME_COLOR)).clamp(0, 1)
-        rest = [offset[c] - alpha * line[c] for c in range(3)]
-        residual = rest[0] * rest[0] + rest[1] * rest[1] + rest[2] * rest[2] + 1e-3
-        surprise = self._expected + (1 - 2 * self._expected) * alpha + 0.05
-        weight = residual * residual * residual * surprise * surprise
-        return weight * weight * self._square_distance(f) * self._square_distance(b)
-
-    def offer(self, foreground: _Sample, background: _Sample, exists: Tensor | None = None) -> None:
-        """Keep the pair where it is better; ``exists`` (N 1 h w) is 0 where there is none."""
-        cost = self._cost(foreground, background)
-        better = cost < self.cost
-        if exists is not None:
-            better = better & (exists > 0.5)
-        self.foreground = tuple(
-            torch.where(better, new, old) for new, old in zip(foreground, self.foreground, strict=True)
-        )
-        self.background = tuple(
-            torch.where(better, new, old) for new, old in zip(background, self.background, strict=True)
-        )
-        self.cost = torch.where(better, cost, self.cost)
+        red, green, blue = offset[0] - alpha * red, offset[1] - alpha * green, offset[2] - alpha * blue
+        residual = red * red + green * green + blue * blue + _NO_RESIDUAL
+        weight = residual * residual * residual * (self._start + self._slope * alpha).square()
+        return weight * weight * self.square_distance(f) * distance_b, alpha, residual
 
 
 def _positions(like: Tensor) -> Tensor:
@@ -208,34 +233,70 @@ def _positions(like: Tensor) -> Tensor:
     return torch.cat([ones.cumsum(2), ones.cumsum(3)], dim=1)
 
 
-def _sample_colors(
-    plate: Tensor, foreground: Tensor, known_f: Tensor, background: Tensor, known_b: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The chosen foreground and background of every pixel, each N 3 h w; known pixels keep their own."""
+class _Chosen(NamedTuple):
+    """The pair of every pixel, known pixels with their own colour, and what the candidates say together."""
+
+    foreground: Tensor
+    background: Tensor
+    evidence: Tensor
+    """N 4 h w; see :class:`ColorPrior`."""
+
+
+def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, background: Tensor, known_b: Tensor) -> _Chosen:
     position = _positions(plate)
 
-    def candidates(color: Tensor, known: Tensor) -> list[_Sample]:
+    def candidates(color: Tensor, known: Tensor) -> _Colors:
         located = torch.cat([color, position], dim=1)
         diffused = diffuse_colors(located, known)
         found = [nearest_colors(located, known, dy, dx) for dy, dx in _AXES]
-        samples = [diffused, *(torch.where(state[:, 5:] > 0.5, state[:, :5], diffused) for state in found)]
-        return [_planes(sample) for sample in samples]
+        samples = [diffused, *(_select(state[:, 5:], state[:, :5], diffused) for state in found)]
+        return _planes(torch.stack(samples))
 
     foregrounds, backgrounds = candidates(foreground, known_f), candidates(background, known_b)
-    pairs = _Pairs(plate, position, foregrounds, backgrounds)
-    for f in foregrounds:
-        for b in backgrounds:
-            pairs.offer(f, b)
-    ones = torch.ones_like(known_f)
-    for distance in _SHARING_DISTANCES:
-        for dy, dx in _NEIGHBOURS:
-            state = torch.cat([*pairs.foreground, *pairs.background, ones], dim=1)
-            moved = _planes(_shift(state, dy * distance, dx * distance))
-            pairs.offer(moved[:5], moved[5:10], moved[10])
-    return (
-        torch.where(known_f > 0, foreground, torch.cat(pairs.foreground[:3], dim=1)),
-        torch.where(known_b > 0, background, torch.cat(pairs.background[:3], dim=1)),
+    judge = _Judge(plate, position, foregrounds, backgrounds)
+    offset, distance_b = judge.offset(backgrounds), judge.square_distance(backgrounds)
+    pairs = [
+        judge(_Colors(*(plane[k : k + 1] for plane in foregrounds)), backgrounds, offset, distance_b)
+        for k in range(len(_AXES) + 1)
+    ]
+    costs, alphas = torch.cat([pair[0] for pair in pairs]), torch.cat([pair[1] for pair in pairs])
+    # Where many pairs are about as good and say different things, the pixel is ambiguous.
+    votes = costs.clamp(min=1e-30).sqrt().rsqrt()
+    votes = votes / votes.sum(0, keepdim=True)
+    mean = (votes * alphas).sum(0)
+    spread = (votes * (alphas - mean).square()).sum(0)
+    best = costs.argmin(0, keepdim=True)
+    count = len(_AXES) + 1
+    f = _choose(foregrounds, torch.div(best, count, rounding_mode="floor"))
+    b = _choose(backgrounds, best % count)
+    cost = torch.gather(costs, 0, best).squeeze(0)
+    state = torch.cat([*f, *b, torch.ones_like(known_f)], dim=1)
+    for distance, directions in _SHARING:
+        for dy, dx in directions:
+            moved = _shift(state, dy * distance, dx * distance)
+            other_f, other_b, exists = _unpack(moved)
+            other, _, _ = judge(other_f, other_b, judge.offset(other_b), judge.square_distance(other_b))
+            better = (other < cost).to(cost.dtype) * exists
+            cost, state = _select(better, other, cost), _select(better, moved, state)
+    f, b, _ = _unpack(state)
+    _, _, residual = judge(f, b, judge.offset(b), judge.square_distance(b))
+    return _Chosen(
+        torch.where(known_f > 0, foreground, state[:, :3]),
+        torch.where(known_b > 0, background, state[:, 5:8]),
+        torch.cat([judge.expected, mean, spread.sqrt(), residual.sqrt()], dim=1),
     )
+
+
+def _certainty(alpha: Tensor, trust: Tensor, evidence: Tensor) -> Tensor:
+    """How much a pixel's projected alpha may tell its neighbours, 0.02..1; all N 1 h w.
+
+    Much, where the two colours are far apart, nearly all candidate pairs say the same, the pair explains the pixel's
+    colour, and the pixel is plainly one or the other.
+    """
+    deviation, residual = evidence[:, 2:3] / 0.2, (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.02
+    plain = 0.3 + 0.7 * (2 * alpha - 1).square()
+    doubt = (1 + deviation.square()) * (1 + residual.square())
+    return (trust.sqrt() * plain / doubt).clamp(min=0.02)
 
 
 def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, trust: Tensor) -> Tensor:
@@ -302,13 +363,16 @@ def color_prior(plate: Tensor, trimap: Tensor) -> ColorPrior:
     colors_f = F.avg_pool2d(plate * (trimap > 0.75).to(plate.dtype), 2) / (weight_f + 1e-6)
     colors_b = F.avg_pool2d(plate * (trimap < 0.25).to(plate.dtype), 2) / (weight_b + 1e-6)
     known_f, known_b = (weight_f > 0).to(plate.dtype), (weight_b > 0).to(plate.dtype)
-    foreground, background = _sample_colors(small, colors_f, known_f, colors_b, known_b)
+    foreground, background, evidence = _sample_colors(small, colors_f, known_f, colors_b, known_b)
     known = torch.maximum(known_f, known_b)
     projected = project_alpha(small, foreground, background)
     projected = torch.where(known > 0, weight_f / (weight_f + weight_b + 1e-6), projected)
     line = foreground - background
     length = (line * line).sum(1, keepdim=True)
     trust = known + (1 - known) * (length / (length + 0.02)).clamp(min=0.02)
-    alpha = _guide_alpha(small, plate, projected, known, trust)
+    weight = _certainty(projected, trust, evidence)
+    crisp = torch.where(known > 0, projected, (projected * _CONTRAST + (1 - _CONTRAST) / 2).clamp(0, 1))
+    alpha = _guide_alpha(small, plate, crisp, known, known + (1 - known) * weight)
     alpha = torch.where(trimap > 0.75, 1.0, torch.where(trimap < 0.25, 0.0, alpha.clamp(0, 1)))
-    return ColorPrior(alpha, foreground, background, projected, trust)
+    in_light = project_alpha(small.square(), foreground.square(), background.square())
+    return ColorPrior(alpha, foreground, background, projected, trust, torch.cat([evidence, in_light], dim=1))

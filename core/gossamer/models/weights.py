@@ -242,6 +242,8 @@ def load_weights(model: nn.Module, manifest: Manifest) -> None:
         ) from error
     path = manifest.file("safetensors")
     state = load_file(path)
+    if (adapt := getattr(model, "adapt_state", None)) is not None:
+        adapt(state)  # weights of an earlier version of the same network
     expected = model.state_dict()
     missing = sorted(set(expected) - set(state))
     unused = sorted(set(state) - set(expected))

@@ -72,3 +72,12 @@ def test_random_trimaps_cover_small_islands_sometimes() -> None:
     covered = [(random_trimap(rng, alpha)[48, 48] == UNKNOWN) for _ in range(40)]
     assert any(covered)
     assert not all(covered)
+
+
+def test_a_coarse_trimap_leaves_no_mesh_of_a_net_known() -> None:
+    alpha = np.zeros((128, 128), np.float32)
+    alpha[:, ::10] = alpha[::10] = 1
+    alpha[:, :20] = alpha[:, -20:] = 0
+    rng = np.random.default_rng(1)
+    covered = [np.mean(random_trimap(rng, alpha, coarse=1.0)[40:88, 40:88] == UNKNOWN) for _ in range(8)]
+    assert np.median(covered) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gossamer.models.gossamer_s import GossamerS
+from gossamer.models.gossamer_s import GossamerS, _unshuffle, _window_mean
 from gossamer.models.prior import color_prior
 
 
@@ -54,3 +54,26 @@ def test_no_modulation_and_a_modulation_of_zeros_are_the_same() -> None:
         assert isinstance(last, torch.nn.Conv2d)
         last.weight.normal_(generator=torch.Generator().manual_seed(5))
         assert not torch.equal(network.decode(encoded), network.decode(encoded, ones))
+
+
+def test_training_and_use_see_the_same_channel_gates() -> None:
+    pixels = torch.rand(2, 5, 9, 12, generator=torch.Generator().manual_seed(4))
+    distance = (_window_mean(pixels, training=True) - _window_mean(pixels, training=False)).abs().max()
+    assert distance < 1e-5
+
+
+def test_corners_of_a_block_come_in_the_order_of_pixel_unshuffle() -> None:
+    pixels = torch.arange(96.0).view(1, 2, 6, 8)
+    assert torch.equal(_unshuffle(pixels), torch.nn.functional.pixel_unshuffle(pixels, 2))
+
+
+def test_weights_from_before_the_evidence_do_not_look_at_it() -> None:
+    network = GossamerS()
+    state = network.state_dict()
+    name = "stem.0.0.weight"
+    old = state[name][:, :29].clone()
+    state[name] = old
+    network.adapt_state(state)
+    assert state[name].shape[1] == 34
+    assert torch.equal(state[name][:, :29], old)
+    assert (state[name][:, 29:] == 0).all()

@@ -74,3 +74,22 @@ def test_alpha_is_the_projection_on_the_line_between_the_colours() -> None:
 
     alpha = project_alpha(color(0.5, 0.1, 0.9), color(1, 0, 0), color(0, 0, 0))
     assert alpha.item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_pixel_of_a_colour_that_no_pair_explains_is_less_certain() -> None:
+    plate, trimap, _ = _soft_edge(foreground=(0.9, 0.2, 0.2), background=(0.1, 0.2, 0.2))
+    plate[..., 60:68, 60:68] = torch.tensor([0.2, 0.9, 0.1]).view(1, 3, 1, 1)
+    residual = color_prior(plate, trimap).evidence[0, 3]
+    assert residual[31, 31] > 3 * residual[10, 31]
+
+
+def test_evidence_of_linear_light_is_exact_for_a_plate_mixed_in_it() -> None:
+    _, trimap, alpha = _soft_edge(foreground=(0.9, 0.6, 0.2), background=(0.1, 0.2, 0.5))
+    f, b = (torch.tensor(color).view(1, 3, 1, 1) for color in ((0.9, 0.6, 0.2), (0.1, 0.2, 0.5)))
+    plate = (alpha * f.square() + (1 - alpha) * b.square()).sqrt()
+    prior = color_prior(plate, trimap)
+    small = torch.nn.functional.avg_pool2d(alpha, 2)
+    inside = (small > 0.05) & (small < 0.95)
+    linear = (prior.evidence[:, 4:] - small)[inside].abs().mean()
+    encoded = (prior.projected - small)[inside].abs().mean()
+    assert linear < 0.3 * encoded
