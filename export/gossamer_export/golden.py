@@ -6,14 +6,13 @@ Three kinds, all at sides that are multiples of 32:
   foreground and a background of one colour;
 * the truth set, ten pictures of hair, fur, feathers, twigs and holes in the folder ``golden`` (RGB is the plate, the
   fourth channel the true alpha; ``NAME.trimap.png`` beside it), made by this project's own generator
-  (:func:`write_truth_set`): Apache-2.0, no photograph in them;
+  (as of commit 9d26f48; they stay as they are when it changes): Apache-2.0, no photograph in them;
 * for self-contained artifacts the same at odd sizes, as small as 1 x 1, with values out of range
   (:func:`any_size_cases`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,25 +24,16 @@ from numpy.typing import NDArray
 from gossamer.errors import DataError, ModelError
 from gossamer.image.image import FloatArray
 
-__all__ = ["GoldenCase", "any_size_cases", "golden_cases", "write_truth_set"]
+__all__ = ["GoldenCase", "any_size_cases", "golden_cases"]
 
 FOLDER = Path(__file__).parent / "golden"
 STEP = 32
 """Sides of the golden inputs are multiples of this, which every registered network accepts."""
 _SEED = 20261124
-_SAMPLES = {
-    "twig": 1,
-    "mesh": 2,
-    "fur": 8,
-    "leaves": 10,
-    "feather": 12,
-    "curls": 19,
-    "long-hair": 20,
-    "frizz": 23,
-}
-"""Names of the truth set and the numbers of their samples."""
-_CROPS = {"creature-ear": (1001, 32, 128, 160, 224), "creature-tail": (1005, 96, 64, 160, 160)}
-"""Cut out of the sample shot: frame, top row, left column, height, width."""
+_TRUTH_SET = (
+    "twig", "mesh", "fur", "leaves", "feather", "curls", "long-hair", "frizz", "creature-ear", "creature-tail",
+)  # fmt: skip
+"""Pictures in :data:`FOLDER`; the last two are cut out of the sample shot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +129,7 @@ def _computed() -> list[GoldenCase]:
 
 @cache
 def _truth_set() -> tuple[GoldenCase, ...]:
-    return tuple(_read_case(name) for name in (*_SAMPLES, *_CROPS))
+    return tuple(_read_case(name) for name in _TRUTH_SET)
 
 
 def _read_case(name: str) -> GoldenCase:
@@ -156,31 +146,3 @@ def _read_png(path: Path, channels: int) -> NDArray[np.uint8]:
     if found is None or found.ndim != (3 if channels > 1 else 2) or found.dtype != np.uint8:
         raise DataError(f"The golden picture {path} is missing or damaged; install the package again.")
     return np.asarray(found, np.uint8)
-
-
-def write_truth_set(folder: Path, *, only: Callable[[str], bool] = lambda name: True) -> None:
-    """Make the truth set anew: ``python -c "from gossamer_export.golden import *; write_truth_set(Path('golden'))"``.
-
-    OpenCV draws it, and another version may round differently: the stored pictures count, not the recipe.
-    """
-    from gossamer.data.colors import to_encoded
-    from gossamer.data.sample_shot import render_frame
-    from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
-
-    generator = SampleGenerator(SyntheticSettings(size=192), _SEED)
-
-    def write(name: str, plate: NDArray[np.uint8], alpha: FloatArray, trimap: NDArray[np.uint8]) -> None:
-        coverage = np.round(alpha * 255).astype(np.uint8)
-        cv2.imwrite(str(folder / f"{name}.png"), np.dstack([plate[..., ::-1], coverage]))
-        cv2.imwrite(str(folder / f"{name}.trimap.png"), trimap)
-
-    for name, number in _SAMPLES.items():
-        if only(name):
-            sample = generator.sample(number)
-            write(name, sample.plate, sample.alpha, sample.trimap)
-    for name, (frame, top, left, height, width) in _CROPS.items():
-        if only(name):
-            made = render_frame(frame)
-            cut = (slice(top, top + height), slice(left, left + width))
-            encoded = np.round(to_encoded(made.plate[cut].clip(0, 1)) * 255).astype(np.uint8)
-            write(name, encoded, made.alpha[cut], made.trimap[cut])

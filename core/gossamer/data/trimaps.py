@@ -85,7 +85,8 @@ def sloppy_trimap(rng: np.random.Generator, alpha: FloatArray, width: float, *, 
     small = cv2.resize(
         mixed.astype(np.float32), (max(columns // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA
     )
-    distance = cv2.distanceTransform((small <= 0).astype(np.uint8), cv2.DIST_L2, 5) * 4
+    # Where no pixel is mixed, OpenCV's distance is the largest float there is.
+    distance = np.minimum(cv2.distanceTransform((small <= 0).astype(np.uint8), cv2.DIST_L2, 5), 1e6) * 4
     uneven = fractal_noise(rng, *small.shape, cells=rng.uniform(3, 9)) * width * 0.35
     band = cv2.GaussianBlur((width + uneven - distance).astype(np.float32), (0, 0), rng.uniform(0.5, 3))
     band = cv2.resize(band, (columns, height), interpolation=cv2.INTER_LINEAR)

@@ -33,7 +33,7 @@ MakeJob = Callable[..., dict[str, Any]]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and process numbers of POSIX")
 
 SLOW = (
-    "import time, gossamer.inference.backends as b; infer = b.OnnxBackend.infer; "
+    "import time, gossamer.inference.backends.onnx_runtime as b; infer = b.OnnxBackend.infer; "
     "b.OnnxBackend.infer = lambda *a: (time.sleep(0.3), infer(*a))[1]; "
 )
 """A network that needs longer for a tile than a message needs for its way."""
