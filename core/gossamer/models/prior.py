@@ -296,8 +296,8 @@ def _certainty(alpha: Tensor, trust: Tensor, evidence: Tensor) -> Tensor:
     deviation, residual = evidence[:, 2:3] / 0.2, (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.02
     plain = 0.3 + 0.7 * (2 * alpha - 1).square()
     doubt = (1 + deviation.square()) * (1 + residual.square())
-    certainty: Tensor = (trust.sqrt() * plain / doubt).clamp(min=0.02)
-    return certainty
+    certainty: Tensor = trust.sqrt() * plain / doubt
+    return certainty.clamp(min=0.02)
 
 
 def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, trust: Tensor) -> Tensor:
