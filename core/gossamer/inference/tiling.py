@@ -35,7 +35,7 @@ PASS_COST = 4096
 """What one more pass costs beside its pixels, in pixels (starting the pass, reading and merging the tile)."""
 WIDEST_MARGIN = 256
 """A tile that sees known pixels of one kind only looks up to this far for the other kind."""
-SEAM_COST = 128
+SEAM_COST = 32
 """Pixels worth reading to spare one pixel of a seam that runs through unknown ones: there two tiles may disagree."""
 
 BoolArray = NDArray[np.bool_]
