@@ -40,6 +40,7 @@ class Host:
         self.thread = threading.Thread(target=self.server.run)
         self.thread.start()
         self._ends = ends
+        self._answers: dict[int, Reply | Failure] = {}
 
     def send(self, request: Request) -> None:
         write_frame(self.stdin, to_header(request), request.body)
@@ -52,11 +53,12 @@ class Host:
                 return message
 
     def answer(self, identifier: int) -> Reply | Failure:
-        """The answer to a request; events and other answers are left out."""
-        while True:
+        """The answer to a request; events are left out, other answers kept: they come in any order."""
+        while identifier not in self._answers:
             message = self.read()
-            if isinstance(message, (Reply, Failure)) and message.identifier == identifier:
-                return message
+            if isinstance(message, (Reply, Failure)):
+                self._answers[message.identifier] = message
+        return self._answers.pop(identifier)
 
     def ask(self, identifier: int, verb: str, arguments: dict[str, Any] | None = None, body: bytes = b"") -> Any:
         self.send(Request(identifier, verb, arguments or {}, body))

@@ -115,7 +115,7 @@ def test_a_job_that_waits_can_be_cancelled(host: Host, work: SlowWork) -> None:
     host.send(Request(1, "matte", JOB))
     assert work.running.wait(WAIT)
     host.send(Request(2, "matte", JOB))
-    host.send(Request(3, "cancel", {"id": 2}))
+    assert host.ask(3, "cancel", {"id": 2}).values == {"found": True}
     work.go.set()
     assert host.answer(2) == Failure(2, "CancelledError", "Cancelled before it began.", 130)
     assert work.count == 1
