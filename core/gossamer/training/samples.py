@@ -125,9 +125,7 @@ class _Numbered(Sampler[list[int]]):
 
 
 def _begin_worker(_worker: int) -> None:
-    # The command line's handlers came along with the fork; the trainer alone decides when to stop.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer alone decides when to stop
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
@@ -157,6 +155,9 @@ def make_loader(
         num_workers=workers,
         worker_init_fn=_begin_worker,
         prefetch_factor=4 if workers else None,
+        # A forked worker waits forever at its first parallel loop (PyMatting's foregrounds) once this process has used
+        # OpenMP.
+        multiprocessing_context="spawn" if workers else None,
     )
 
 

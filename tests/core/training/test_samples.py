@@ -1,8 +1,12 @@
 """Batches by number."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -78,3 +82,28 @@ def test_an_error_of_the_generator_arrives_as_it_is(workers: int) -> None:
 def test_a_worker_that_dies_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="A process that makes samples ended"):
         read(_Dying(SyntheticSettings(size=32), 3), workers=1)
+
+
+CUTOUTS_AFTER_A_PARALLEL_LOOP = """
+import sys
+import numpy as np
+from pymatting import estimate_foreground_ml
+from gossamer.data.synthetic import SampleGenerator, SyntheticSettings
+from gossamer.training.samples import make_loader, read_batches
+
+estimate_foreground_ml(np.ones((9, 9, 3)), np.ones((9, 9)))
+settings = SyntheticSettings(size=32, element_size=128, window=2, fur=(sys.argv[1],), cutout_share=1)
+print(len(list(read_batches(make_loader(SampleGenerator(settings, 3), batch=2, first=0, last=1, workers=1)))))
+"""
+
+
+def test_a_worker_finds_colors_of_cutouts_although_its_parent_runs_parallel_loops(tmp_path: Path) -> None:
+    pytest.importorskip("pymatting")
+    for name, shape in (("image", (80, 60, 3)), ("alpha", (80, 60))):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "fox.png"), np.full(shape, 200, np.uint8))
+    command = [sys.executable, "-c", CUTOUTS_AFTER_A_PARALLEL_LOOP, str(tmp_path)]
+    home = {**os.environ, "HOME": str(tmp_path)}
+    home.pop("OMP_NUM_THREADS", None)
+    done = subprocess.run(command, env=home, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.stdout.strip(), done.returncode) == ("1", 0), done.stderr
