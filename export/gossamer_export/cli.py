@@ -191,8 +191,7 @@ def _numbers(results: Mapping[str, Any]) -> str:
     """Results for people."""
     return (
         "alpha against the network, unknown region: largest {max:.1e}, mean {mean:.1e}, 99.9th percentile {p999:.1e}; "
-        "where the network itself is stable {max_stable:.1e}, {mean_stable:.1e}, {p999_stable:.1e} "
-        "({unstable_pixels} of {unknown_pixels} pixels are not); worst: {worst_input}\n"
+        "worst: {worst_input}\n"
         "SAD on the truth set: network {sad_network:.4f}, artifact {sad_artifact:.4f}, "
         "largest difference {sad_difference:.1e}"
     ).format(**results)

@@ -92,7 +92,7 @@ def _make(
         return manifest
     say(f"Comparing {built.path.name} with the network ...")
     try:
-        results = _compare(infer, source, limits, self_contained=settings.self_contained)
+        results = _compare(infer, source, self_contained=settings.self_contained)
         found = over_limits(results, limits)
         if found and not settings.force:
             raise ModelError(_refusal(built.path, source, settings, results, found))
@@ -111,7 +111,7 @@ def _make(
     return vouch(source.manifest, certified, files)
 
 
-def _compare(infer: Infer, source: Source, limits: Limits, *, self_contained: bool) -> Results:
+def _compare(infer: Infer, source: Source, *, self_contained: bool) -> Results:
     manifest = source.manifest
     return compare(
         infer,
@@ -119,7 +119,6 @@ def _compare(infer: Infer, source: Source, limits: Limits, *, self_contained: bo
         multiple_of=manifest.multiple_of,
         needs_trimap=manifest.needs_trimap,
         any_size=self_contained,
-        limits=limits,
     )
 
 
@@ -200,7 +199,7 @@ def verify_artifact(path: Path, *, model: str = "", explain: bool = False) -> Re
             f"that it was built for ({', '.join(f'{name} {value}' for name, value in artifact.key.items())})."
         )
     limits = Limits(**artifact.limits)
-    results = _compare(infer, source, limits, self_contained=artifact.self_contained)
+    results = _compare(infer, source, self_contained=artifact.self_contained)
     found = over_limits(results, limits)
     if found:
         message = f"{path.name} answers differently from {source.manifest.name}: {'; '.join(found)}."

@@ -2,12 +2,6 @@
 
 An artifact is opened by its manifest with ``gossamer.inference.backends``, hash check included, so what is certified is
 what ``gossamer matte`` will run.
-
-Some pixels are decided by less than float32 can tell apart: where two colour pairs explain a pixel equally well, or a
-colour model is fitted to a flat area, torch itself gives another alpha when the plate moves by a millionth. There no
-other program can agree to 1e-4. Such an error is set aside from the limit ``max`` only if the network's own movement
-explains it; so for the other limits. The manifest holds every number with and without them and counts the pixels, which
-may not be many either (``core/decisions/0030-artifacts.md``).
 """
 
 from __future__ import annotations
@@ -20,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -38,13 +31,6 @@ __all__ = ["LIMITS", "Infer", "Limits", "Results", "compare", "over_limits", "re
 
 Infer = Callable[[FloatArray, FloatArray | None], FloatArray]
 """Plate N 3 H W and trimap N 1 H W (None for trimap-free networks) to alpha N 1 H W."""
-STIR = 1e-6
-"""How far the plate is moved to see what the network itself makes of rounding: a 4000th of a step of 8 bits."""
-STIRRINGS = 4
-NEIGHBOURHOOD = 15
-"""Side of the window in which the largest movement counts: what is unstable spreads through filters."""
-EXPLAINED = 4.0
-"""An error up to this many times the network's own movement is explained by it."""
 TIMED_SIZE = 512
 """Side of the picture that :func:`time_artifact` solves."""
 
@@ -54,13 +40,9 @@ class Limits:
     """What an artifact's alpha may differ from the network's, in the unknown region of all golden inputs together."""
 
     max: float | None = None
-    """Of ``Results.max_stable``."""
     mean: float | None = None
-    """Of ``Results.mean_stable``."""
     p999: float | None = None
-    """Of ``Results.p999_stable``, the 99.9th percentile."""
-    unstable: float | None = None
-    """Part of the unknown pixels whose error may be set aside."""
+    """Of the 99.9th percentile."""
 
     def stated(self) -> dict[str, float]:
         """The limits that are set, by name."""
@@ -68,8 +50,8 @@ class Limits:
 
 
 LIMITS: Mapping[str, Limits] = {
-    "fp32": Limits(max=1e-4, mean=1e-4, p999=1e-2, unstable=0.05),
-    "fp16": Limits(mean=1e-3, p999=1e-2, unstable=0.05),
+    "fp32": Limits(max=1e-4),
+    "fp16": Limits(mean=1e-3, p999=1e-2),
 }
 """By precision."""
 
@@ -82,16 +64,8 @@ class Results:
     mean: float
     p999: float
     """99.9th percentile."""
-    max_stable: float
-    """The largest without what the network's own instability explains."""
-    mean_stable: float
-    """The mean without it."""
-    p999_stable: float
-    """The 99.9th percentile without it."""
-    unstable_pixels: int
-    """Pixels whose error was set aside for that."""
     worst_input: str
-    """The golden input with the largest of those errors that count."""
+    """The golden input with the largest error."""
     inputs: int
     unknown_pixels: int
     sad_network: float
@@ -157,7 +131,6 @@ def compare(
     multiple_of: int,
     needs_trimap: bool,
     any_size: bool = False,
-    limits: Limits = LIMITS["fp32"],
 ) -> Results:
     """Run both sides on every golden input.
 
@@ -167,8 +140,6 @@ def compare(
         multiple_of: of the network.
         needs_trimap: whether the network is shown a trimap.
         any_size: the artifact is self-contained: it is shown odd sizes too and has to pad as the product does.
-        limits: an input whose largest error is within ``limits.max`` (or ``limits.p999``) needs no look at the
-            network's own instability.
 
     Raises:
         ModelError: the artifact fails on an input, or gives another shape, or values that are not numbers.
@@ -181,36 +152,21 @@ def compare(
         return reference(network, plate, trimap)
 
     errors: dict[str, FloatArray] = {}
-    counted: dict[str, FloatArray] = {}
     sads: list[tuple[float, float]] = []
-    unstable_pixels = 0
     for case in cases:
         trimap = case.trimap if needs_trimap else None
         found, expected = _answer(infer, case, trimap), expect(case.plate, trimap)
         _check(found, expected, case)
-        unknown = read_trimap(case.trimap) == 0.5
-        error = np.abs(found - expected)
-        errors[case.label] = error[unknown]
-        enough = limits.max if limits.max is not None else limits.p999
-        if enough is not None and float(errors[case.label].max()) > enough:
-            explained = (error > enough) & (error <= EXPLAINED * _movement(expect, case, trimap, expected))
-            unstable_pixels += int(np.count_nonzero(unknown & explained))
-            error = np.where(explained, np.float32(0), error)
-        counted[case.label] = error[unknown]
+        errors[case.label] = np.abs(found - expected)[read_trimap(case.trimap) == 0.5]
         if case.truth is not None:
             sads.append((_sad(expected, case), _sad(found, case)))
     every = np.concatenate(list(errors.values())).astype(np.float64)
-    stable = np.concatenate(list(counted.values())).astype(np.float64)
     by_network, by_artifact = np.array(sads).T
     return Results(
         max=float(every.max()),
         mean=float(every.mean()),
         p999=float(np.quantile(every, 0.999)),
-        max_stable=float(stable.max()),
-        mean_stable=float(stable.mean()),
-        p999_stable=float(np.quantile(stable, 0.999)),
-        unstable_pixels=unstable_pixels,
-        worst_input=max(counted, key=lambda label: float(counted[label].max())),
+        worst_input=max(errors, key=lambda label: float(errors[label].max())),
         inputs=len(cases),
         unknown_pixels=int(every.size),
         sad_network=float(by_network.mean()),
@@ -235,17 +191,6 @@ def _check(found: FloatArray, expected: FloatArray, case: GoldenCase) -> None:
         raise ModelError(f"The artifact gives values that are not numbers on the golden input {case.label}.")
 
 
-def _movement(expect: Infer, case: GoldenCase, trimap: FloatArray | None, expected: FloatArray) -> FloatArray:
-    """How far the network's own alpha moves around each pixel when the plate is moved by STIR: N 1 H W."""
-    random = np.random.default_rng(0)
-    moved = np.zeros_like(expected)
-    for _ in range(STIRRINGS):
-        stir = random.choice(np.array([-STIR, STIR], np.float32), case.plate.shape)
-        moved = np.maximum(moved, np.abs(expect((case.plate + stir).clip(0, 1), trimap) - expected))
-    window = np.ones((NEIGHBOURHOOD, NEIGHBOURHOOD), np.uint8)
-    return np.stack([cv2.dilate(plane[0], window)[None] for plane in moved])
-
-
 def _sad(alpha: FloatArray, case: GoldenCase) -> float:
     assert case.truth is not None
     return sad(alpha[0, 0], case.truth[0, 0], case.trimap[0, 0])
@@ -253,12 +198,10 @@ def _sad(alpha: FloatArray, case: GoldenCase) -> float:
 
 def over_limits(results: Results, limits: Limits) -> list[str]:
     """Each limit that is exceeded, in words; empty if the artifact may be used."""
-    unstable = results.unstable_pixels / max(results.unknown_pixels, 1)
     measured = {
-        "max": ("largest error", results.max_stable),
-        "mean": ("mean error", results.mean_stable),
-        "p999": ("99.9th percentile of the error", results.p999_stable),
-        "unstable": ("part of the pixels that the network itself leaves open", unstable),
+        "max": ("largest error", results.max),
+        "mean": ("mean error", results.mean),
+        "p999": ("99.9th percentile of the error", results.p999),
     }
     return [
         f"{measured[name][0]} {measured[name][1]:.2e}, allowed {limit:.0e}"

@@ -35,10 +35,15 @@ _SHARING = ((20, _NEIGHBOURS), (8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOU
 pair crosses the band in one step, and the near ones settle who keeps it."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
-_ROUNDS = 6
-_EPS = 4e-6
+_ROUNDS = 8
+_PULL = 0.15
+"""Part of the way back to the projected alpha, in every round, of a pixel whose pair is certain."""
+_EPS = 2e-6
 _CONTRAST = 1.05
 """Projected alpha falls short of 0 and 1 by the noise of the colours."""
+_KEEP = 0.999
+"""Another pair has to be better by this factor, and of the first ones each by as much as it comes later, or rounding
+would decide between equals."""
 _NO_RESIDUAL = 2e-4
 """Squared distance of a pixel's colour from the pair's line, of which no pair is better for having less."""
 _SAME_COLOR = 1e-4
@@ -87,8 +92,52 @@ def _box_sum(x: Tensor) -> Tensor:
     return four[..., :-3] + two[..., 4:-1] + x[..., 6:]
 
 
+class _Moments(NamedTuple):
+    """Of the guide in windows of some size."""
+
+    weight: Tensor
+    """N 1 h w."""
+    mean: Tensor
+    """N 3 h w."""
+    scatter: Tensor
+    """N 6 h w: weighted sums of products of deviations from the mean; rr rg rb gg gb bb."""
+
+    def part(self, dim: int, start: int, stop: int | None) -> _Moments:
+        """Those of some rows (dim 2) or columns (dim 3)."""
+        along = (..., slice(start, stop), slice(None)) if dim == 2 else (..., slice(start, stop))
+        return _Moments(*(plane[along] for plane in self))
+
+    def join(self, other: _Moments) -> _Moments:
+        """Of both windows together (Chan, Golub and LeVeque, "Updating Formulae", 1982)."""
+        weight = self.weight + other.weight
+        share = other.weight / weight.clamp(min=1e-6)  # no weight but outside the picture
+        apart = other.mean - self.mean
+        scatter = self.scatter + other.scatter + _products(apart) * (self.weight * share)
+        return _Moments(weight, self.mean + share * apart, scatter)
+
+
+def _products(x: Tensor) -> Tensor:
+    red, green, blue = torch.split(x, 1, dim=1)
+    return torch.cat([red * red, red * green, red * blue, green * green, green * blue, blue * blue], dim=1)
+
+
+def _window_moments(guide: Tensor, weight: Tensor) -> _Moments:
+    """Moments over the square window of the guided filter, windows at the border cut.
+
+    Halves are joined by the distance of their means: the mean of squares less the square of the mean would leave
+    nothing of a variance of 1e-6, as in the dark of a night plate, to float32.
+    """
+    border = (_RADIUS, _RADIUS, _RADIUS, _RADIUS)
+    x = _Moments(F.pad(weight, border), F.pad(guide, border), F.pad(torch.zeros_like(_products(guide)), border))
+    for dim in (2, 3):
+        two = x.part(dim, 0, -1).join(x.part(dim, 1, None))
+        four = two.part(dim, 0, -2).join(two.part(dim, 2, None))
+        x = four.part(dim, 0, -3).join(two.part(dim, 4, -1)).join(x.part(dim, 6, None))
+    return x
+
+
 def _select(choice: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    """``new`` where ``choice`` is 1, ``old`` where it is 0; both finite.
+    """``new`` where ``choice`` is 1, ``old`` where it is 0, between them where it is between; all finite.
 
     ONNX Runtime takes ten times as long for Where.
     """
@@ -265,8 +314,9 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
     votes = votes / votes.sum(0, keepdim=True)
     mean = (votes * alphas).sum(0)
     spread = (votes * (alphas - mean).square()).sum(0)
-    best = costs.argmin(0, keepdim=True)
     count = len(_AXES) + 1
+    order = torch.arange(count * count, dtype=costs.dtype, device=costs.device).reshape(-1, 1, 1, 1, 1)
+    best = (costs * (1 + (1 - _KEEP) * order)).argmin(0, keepdim=True)
     f = _choose(foregrounds, torch.div(best, count, rounding_mode="floor"))
     b = _choose(backgrounds, best % count)
     cost = torch.gather(costs, 0, best).squeeze(0)
@@ -276,7 +326,7 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
             moved = _shift(state, dy * distance, dx * distance)
             other_f, other_b, exists = _unpack(moved)
             other, _, _ = judge(other_f, other_b, judge.offset(other_b), judge.square_distance(other_b))
-            better = (other < cost).to(cost.dtype) * exists
+            better = (other < _KEEP * cost).to(cost.dtype) * exists
             cost, state = _select(better, other, cost), _select(better, moved, state)
     f, b, _ = _unpack(state)
     _, _, residual = judge(f, b, judge.offset(b), judge.square_distance(b))
@@ -314,35 +364,31 @@ def _guide_alpha(small: Tensor, plate: Tensor, alpha: Tensor, known: Tensor, tru
         N 1 H W, not clamped.
     """
     guide = small - 0.5
-    norm = _box_sum(trust)
-    mean = _box_sum(guide * trust) / norm
-    red, green, blue = guide[:, :1], guide[:, 1:2], guide[:, 2:]
-    products = torch.cat([red * guide, green * guide[:, 1:], blue * blue], dim=1)  # rr rg rb gg gb bb
-    m_red, m_green, m_blue = mean[:, :1], mean[:, 1:2], mean[:, 2:]
-    squares = torch.cat([m_red * mean, m_green * mean[:, 1:], m_blue * m_blue], dim=1)
-    rr, rg, rb, gg, gb, bb = torch.split(_box_sum(products * trust) / norm - squares, 1, dim=1)
-    rr, gg, bb = rr + _EPS, gg + _EPS, bb + _EPS
-    # Inverse of the symmetric 3x3 covariance by cofactors: exports everywhere, unlike a linear solver.
-    i_rr, i_rg, i_rb = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
-    i_gg, i_gb, i_bb = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
-    scale = 1 / (rr * i_rr + rg * i_rg + rb * i_rb).clamp(min=1e-18)
+    norm, mean, scatter = _window_moments(guide, trust)
+    rr, rg, rb, gg, gb, bb = torch.split(scatter / norm, 1, dim=1)
+    # Symmetric 3x3 covariance as L D L^T: exports everywhere, unlike a linear solver, and unlike cofactors it keeps its
+    # digits where the colours lie on a line, as in every grey picture. No pivot is less than epsilon but by rounding.
+    d_red = (rr + _EPS).clamp(min=_EPS)
+    g_r, b_r = rg / d_red, rb / d_red
+    d_green = (gg + _EPS - g_r * rg).clamp(min=_EPS)
+    b_g = (gb - b_r * rg) / d_green
+    d_blue = (bb + _EPS - b_r * rb - b_g * b_g * d_green).clamp(min=_EPS)
     smooth_norm = _box_sum(norm)
+    projected, pull = alpha, torch.maximum(known, _PULL * trust)
     linear = torch.zeros_like(torch.cat([guide, alpha], dim=1))
     for _ in range(_ROUNDS):
         moments = _box_sum(torch.cat([alpha, alpha * guide], dim=1) * trust) / norm
         c_red, c_green, c_blue = torch.split(moments[:, 1:] - mean * moments[:, :1], 1, dim=1)
-        slope = scale * torch.cat(
-            [
-                i_rr * c_red + i_rg * c_green + i_rb * c_blue,
-                i_rg * c_red + i_gg * c_green + i_gb * c_blue,
-                i_rb * c_red + i_gb * c_green + i_bb * c_blue,
-            ],
-            dim=1,
-        )
+        c_green = c_green - g_r * c_red
+        c_blue = c_blue - b_r * c_red - b_g * c_green
+        s_blue = c_blue / d_blue
+        s_green = c_green / d_green - b_g * s_blue
+        s_red = c_red / d_red - g_r * s_green - b_r * s_blue
+        slope = torch.cat([s_red, s_green, s_blue], dim=1)
         offset = moments[:, :1] - (slope * mean).sum(1, keepdim=True)
         linear = _box_sum(torch.cat([slope, offset], dim=1) * norm) / smooth_norm
         guided = (linear[:, :3] * guide).sum(1, keepdim=True) + linear[:, 3:]
-        alpha = torch.where(known > 0, alpha, guided.clamp(0, 1))
+        alpha = _select(pull, projected, guided.clamp(0, 1))
     linear = _double(linear)
     return (linear[:, :3] * (plate - 0.5)).sum(1, keepdim=True) + linear[:, 3:]
 

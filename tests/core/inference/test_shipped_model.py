@@ -81,6 +81,4 @@ def test_onnx_runtime_and_torch_agree_on_the_shipped_weights(
     by_onnx = _matte(tmp_path, plate, trimap, LINEAR, backend="onnxruntime", device="cpu")
     by_torch = _matte(tmp_path / "torch", plate, trimap, LINEAR, backend="torch", device="cpu")
     distance = np.abs(by_onnx - by_torch)
-    # The guided filter inverts nearly singular covariances: where the plate is flat, rounding shows.
-    assert distance.max() < 1 / 255
-    assert np.quantile(distance, 0.999) < 1e-3
+    assert distance.max() < 2e-4
