@@ -10,7 +10,7 @@ import bpy
 from gossamer_bridge.client import WorkerSettings
 
 from . import compat
-from .properties import DEVICES, with_properties
+from .properties import DEVICES, OPTIONS, with_properties
 from .session import session
 from .text import draw_wrapped
 
@@ -91,6 +91,7 @@ def worker_settings() -> WorkerSettings:
         python=bpy.path.abspath(chosen.python) if chosen.python else "",
         host=f"Blender {bpy.app.version_string}",
         idle_timeout=chosen.idle_minutes * 60.0,
+        knob_names=OPTIONS,
     )
 
 

@@ -10,7 +10,7 @@ import bpy
 
 from .session import session
 
-__all__ = ["DEVICES", "GUIDES", "GossamerClipSettings", "GossamerSettings", "with_properties"]
+__all__ = ["DEVICES", "GUIDES", "OPTIONS", "GossamerClipSettings", "GossamerSettings", "with_properties"]
 
 Class = TypeVar("Class", bound=type)
 
@@ -34,6 +34,22 @@ TARGETS = (
     ("NEW", "New Image", "An image or sequence of its own, named after the plate"),
     ("ALPHA", "Plate's Alpha", "The plate's own alpha channel; can be undone. For single pictures"),
 )
+OPTIONS = {
+    "--trimap": "Trimap",
+    "--mask": "Mask",
+    "--core": "Core",
+    "--garbage": "Garbage",
+    "--frames": "Start and End",
+    "--band-in": "Band In",
+    "--band-out": "Band Out",
+    "--plate-space": "Colour Space",
+    "--model": "Model",
+    "--device": "Device",
+    "--tile": "Memory Limit (MB) in the preferences",
+    "--refine": "Refine",
+    "--tta": "Quality",
+}
+"""What an option of the command line is called in the panels."""
 
 
 def with_properties(**properties: Any) -> Callable[[Class], Class]:

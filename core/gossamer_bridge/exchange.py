@@ -22,6 +22,7 @@ from gossamer_bridge.errors import (
 )
 from gossamer_bridge.process import WorkerProcess
 from gossamer_bridge.protocol import Event, Failure, Message, Reply, Request, from_header, to_header
+from gossamer_bridge.settings import name_knobs
 from gossamer_bridge.wire import Buffer
 
 __all__ = ["Cancelled", "Exchange", "Listener", "WorkerSettings"]
@@ -61,6 +62,8 @@ class WorkerSettings:
     """Start this instead of a Python that is looked for. For tests."""
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     """Instead of the host's own environment; cleaned all the same."""
+    knob_names: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the host calls the command line's options, ``--tile`` and so on; for what the worker says of them."""
 
 
 class Exchange:
@@ -178,7 +181,8 @@ class Exchange:
             elif isinstance(message, Failure):
                 if message.kind == "CancelledError":
                     raise JobCancelledError(message.message)
-                raise JobError(message.message, kind=message.kind, exit_code=message.exit_code)
+                text = name_knobs(message.message, self.settings.knob_names)
+                raise JobError(text, kind=message.kind, exit_code=message.exit_code)
 
     def _check_answer(self, verb: str, timeout: float, since_begin: float) -> None:
         if since_begin <= timeout:

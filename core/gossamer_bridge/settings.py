@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gossamer_bridge.errors import KnobError
 
-__all__ = ["JOB_SCHEMA", "Knobs", "absolute_path", "frames_text", "job_values", "parse_frames"]
+__all__ = ["JOB_SCHEMA", "Knobs", "absolute_path", "frames_text", "job_values", "name_knobs", "parse_frames"]
 
 JOB_SCHEMA = 1
 """The same number as in ``gossamer.config``; a test compares them."""
 
 BACKDROPS = ("checker", "grey", "black", "white", "green")
 CLOSED_PATH = ("plate", "trimap", "mask", "core_matte", "garbage_matte", "output")
+_OPTION = re.compile(r"--[a-z][a-z-]*[a-z]")
 _PIECE = re.compile(r"\s*(-?\d+)(?:\s*-\s*(-?\d+)(?:\s*x\s*(\d+))?)?\s*")
 
 
@@ -183,3 +184,13 @@ def parse_frames(text: str) -> tuple[int, ...]:
         first = int(match[1])
         frames.update(range(first, int(match[2] or first) + 1, max(1, int(match[3] or 1))))
     return tuple(sorted(frames))
+
+
+def name_knobs(text: str, names: Mapping[str, str]) -> str:
+    """A sentence of the command line's in a host's words: ``Give --tile a smaller number`` names its knob.
+
+    Args:
+        text: a message of the worker's.
+        names: the host's name of each option. One that it has no knob for stays as it is.
+    """
+    return _OPTION.sub(lambda option: names.get(option[0], option[0]), text)

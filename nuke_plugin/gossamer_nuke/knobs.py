@@ -7,12 +7,44 @@ from dataclasses import dataclass
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import nuke
 
-__all__ = ["GUIDES", "NODE_CLASS", "OUTPUTS", "VIEWS", "Settings", "is_gossamer", "put", "read_settings", "show_status"]
+__all__ = [
+    "GUIDES",
+    "NODE_CLASS",
+    "OPTIONS",
+    "OUTPUTS",
+    "VIEWS",
+    "Settings",
+    "is_gossamer",
+    "put",
+    "read_settings",
+    "show_status",
+]
 
 NODE_CLASS = "Gossamer"
 VIEWS = ("matte", "trimap", "overlay", "foreground", "confidence", "comp")
 GUIDES = ("trimap", "mask", "none")
 OUTPUTS = ("matte only", "foreground", "premultiplied foreground")
+OPTIONS = {
+    "--trimap": "trimap",
+    "--mask": "trimap",
+    "--core": "core",
+    "--garbage": "garbage",
+    "--frames": "frame_range",
+    "--band-in": "band_in",
+    "--band-out": "band_out",
+    "--plate-space": "color_space",
+    "--foreground": "write_foreground",
+    "--confidence": "write_confidence",
+    "--data-type": "data_type",
+    "--model": "model",
+    "--backend": "backend",
+    "--device": "device",
+    "--precision": "precision",
+    "--tile": "tile",
+    "--refine": "refine",
+    "--tta": "tta",
+}
+"""The knob, or input, that an option of the command line is called on the node."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gossamer_bridge.errors import BridgeError, JobCancelledError
 from gossamer_bridge.job import WorkerKeeper
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.host import NukePort, later_on_main_thread, node_by_name, nuke, version_text
-from gossamer_nuke.knobs import show_status
+from gossamer_nuke.knobs import OPTIONS, show_status
 from gossamer_nuke.plan import Plan, make_plan
 from gossamer_nuke.results import show_result, summary, write_report
 from gossamer_nuke.work import Outcome, do_plan
@@ -34,8 +34,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_keeper = WorkerKeeper(WorkerSettings(host="Nuke"))
-_settings = WorkerSettings(host="Nuke")
+_settings = WorkerSettings(host="Nuke", knob_names=OPTIONS)
+_keeper = WorkerKeeper(_settings)
 _running: dict[str, NukePort] = {}
 """Jobs that run at this moment, by node; nothing that a script would have to keep."""
 

@@ -302,3 +302,13 @@ def test_switched_off_nothing_runs_and_nothing_is_registered(addon: Addon, shot:
     handlers: Any = addon.blender.modules["bpy.app.handlers"]
     assert (handlers.undo_post, handlers.redo_post, handlers.load_pre) == ([], [], [])
     assert not isinstance(vars(type(addon.blender.context.scene)).get("gossamer"), interface.Declared)
+
+
+def test_errors_of_the_worker_name_what_the_panels_show(addon: Addon) -> None:
+    folder = Path(__file__).resolve().parents[2] / "blender_addon/gossamer_blender"
+    shown = "".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in ("properties", "preferences"))
+    names = addon.module("preferences").worker_settings().knob_names
+    assert names["--tile"].startswith("Memory Limit")
+    for words in names.values():
+        for label in words.removesuffix(" in the preferences").split(" and "):
+            assert f'name="{label}"' in shown, label

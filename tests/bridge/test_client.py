@@ -172,6 +172,17 @@ def test_what_the_worker_refuses_keeps_its_kind_and_words(make_client: Make) -> 
     assert client.is_alive
 
 
+def test_what_the_worker_refuses_is_said_in_the_hosts_words(make_client: Make) -> None:
+    said = "Give --tile a smaller number, or choose another --model. --layer is empty."
+    client = make_client(
+        {"matte": [["fail", "MemoryError", said]]}, knob_names={"--tile": "Tile Size", "--model": "Model"}
+    )
+    client.start()
+    with pytest.raises(JobError) as caught:
+        client.matte(JOB)
+    assert str(caught.value) == "Give Tile Size a smaller number, or choose another Model. --layer is empty."
+
+
 @pytest.mark.parametrize(
     "before", [[], [["event", "started", {}]], [["event", "started", {}], ["event", "progress", {"part": 0.5}]]]
 )

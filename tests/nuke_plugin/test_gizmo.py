@@ -152,6 +152,14 @@ def test_knobs_that_name_a_choice_of_the_job_offer_what_the_job_takes(app: Any) 
     assert (node["band_in"].value(), node["band_out"].value()) == (band.inside, band.outside)
 
 
+def test_errors_of_the_worker_name_knobs_and_inputs_that_exist(app: Any) -> None:
+    from gossamer_nuke.knobs import OPTIONS
+
+    node = app.module.nodes.Gossamer()
+    inputs = {"trimap", "core", "garbage"}
+    assert [name for name in OPTIONS.values() if name not in inputs and node.knob(name) is None] == []
+
+
 def test_a_node_that_lacks_a_knob_says_so(app: Any) -> None:
     from gossamer_nuke.knobs import read_settings
 
