@@ -315,7 +315,7 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
     mean = (votes * alphas).sum(0)
     spread = (votes * (alphas - mean).square()).sum(0)
     count = len(_AXES) + 1
-    order = torch.arange(count * count, dtype=costs.dtype, device=costs.device).reshape(-1, 1, 1, 1, 1)
+    order = torch.ones_like(costs[:, :1, :, :1, :1]).cumsum(0)  # made from a tensor: traced graphs keep no device
     best = (costs * (1 + (1 - _KEEP) * order)).argmin(0, keepdim=True)
     f = _choose(foregrounds, torch.div(best, count, rounding_mode="floor"))
     b = _choose(backgrounds, best % count)
