@@ -10,7 +10,7 @@ learned:
 2. *Projection*: alpha is where the pixel's colour lies on the line between the two.
 3. *Guided filtering* (He, Sun and Tang, "Guided Image Filtering", 2010) of that alpha by the plate, weighted by how
    certain each pixel is: alpha becomes locally linear in colour, as closed-form matting demands it, and what is
-   certain spreads to what is not.
+   certain spreads to what is not; each round pulls a pixel back a little by its own certainty.
 
 Only shifts, pooling, resizing and elementwise operations: it exports to ONNX and TorchScript, runs on any device, and
 is equivariant to shifts by 32 pixels, so that tiles agree with the whole picture. It has no parameters.
