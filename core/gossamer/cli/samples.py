@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gossamer.cli.options import Cutouts, Fur, Photos
 from gossamer.errors import SettingError
 
 __all__ = ["register"]
@@ -23,15 +24,9 @@ def samples(
         str, typer.Option(help="painted, gfm (one ellipse) or ellipse (two random ones, as ViTMatte and DDC).")
     ] = "painted",
     kernel: Annotated[int, typer.Option(help="Diameter of gfm's ellipse in pixels.")] = 25,
-    photos: Annotated[
-        list[Path] | None, typer.Option("--photos", help="Folder of photographs for backgrounds; repeatable.")
-    ] = None,
-    cutouts: Annotated[
-        list[Path] | None, typer.Option("--cutouts", help="Folder of RGBA pictures used as foregrounds; repeatable.")
-    ] = None,
-    fur: Annotated[
-        list[Path] | None, typer.Option("--fur", help="Folder with image/ and alpha/ used as foregrounds; repeatable.")
-    ] = None,
+    photos: Photos = None,
+    cutouts: Cutouts = None,
+    fur: Fur = None,
     backgrounds: Annotated[
         list[Path] | None,
         typer.Option("--backgrounds", help="Compose over whole photographs of this folder instead; repeatable."),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gossamer.cli.options import Cutouts, Fur, Photos
 from gossamer.errors import CancelledError, MissingDependencyError, SettingError
 
 if TYPE_CHECKING:
@@ -106,16 +107,9 @@ def _print_step(report: StepReport) -> None:
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
-    photos: Annotated[
-        list[Path] | None, typer.Option("--photos", help="Folder of photographs for backgrounds; repeatable.")
-    ] = None,
-    cutouts: Annotated[
-        list[Path] | None, typer.Option("--cutouts", help="Folder of RGBA pictures used as foregrounds; repeatable.")
-    ] = None,
-    fur: Annotated[
-        list[Path] | None,
-        typer.Option("--fur", help="Folder with image/ and alpha/ used as foregrounds; repeatable."),
-    ] = None,
+    photos: Photos = None,
+    cutouts: Cutouts = None,
+    fur: Fur = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder, or CSV file, of the data set that the recipe reads.")
     ] = None,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple, Protocol
 
 import cv2
@@ -124,8 +127,25 @@ class _Numbered(Sampler[list[int]]):
         return len(self._batches)
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes begun inside are never told of Ctrl-C, not even while they import; this one is, afterwards.
+
+    Ctrl-C reaches all processes of a terminal, and the trainer alone decides when to stop.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # beginning later it would lift the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin_worker(_worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the trainer alone decides when to stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals have no mask
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
 
@@ -168,7 +188,8 @@ def read_batches(loader: DataLoader[AnyBatch | GossamerError]) -> Generator[AnyB
         GossamerError: a sample cannot be made; the pipeline's own error, also out of a worker process.
         DataError: a worker process ended.
     """
-    batches = iter(loader)
+    with _without_interrupts():
+        batches = iter(loader)
     while True:
         try:
             batch = next(batches)

@@ -1,6 +1,7 @@
 """Batches by number."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_an_error_of_the_generator_arrives_as_it_is(workers: int) -> None:
 def test_a_worker_that_dies_is_an_error_not_a_wait(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="A process that makes samples ended"):
         read(_Dying(SyntheticSettings(size=32), 3), workers=1)
+
+
+class _TellingMask(SampleGenerator):
+    def __setstate__(self, state: dict[str, object]) -> None:
+        # Read while the process is still beginning, before any code of a worker runs.
+        self.__dict__ = {**state, "mask": {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())}}
+
+    def sample(self, index: int) -> Sample:
+        raise DataError(f"blocked: {sorted(self.__dict__['mask'])}")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals have no mask there")
+def test_control_c_never_reaches_a_worker_and_still_reaches_the_trainer() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with pytest.raises(DataError) as caught:
+        read(_TellingMask(SyntheticSettings(size=32), 3), workers=1)
+    assert str(caught.value) == f"blocked: [{signal.SIGINT:d}]"
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
 
 
 CUTOUTS_AFTER_A_PARALLEL_LOOP = """
