@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from gossamer.data import fur, plants, surfaces
 from gossamer.data.elements import Element, motion_kernel
 from gossamer.data.photos import CutoutLibrary
+from gossamer.data.shapes import random_gaps
 from gossamer.image.image import FloatArray
 
 __all__ = ["ELEMENT_KINDS", "ElementPool", "render_element"]
@@ -36,21 +38,33 @@ ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Eleme
 }
 """Share and renderer of each kind of procedural element."""
 
+_GAPS = {"solid": 0.5, "fur": 0.35, "long_hair": 0.15, "flower": 0.5, "foliage": 0.4}
+"""Probability of openings in the body by kind of element; all others have none, or have them already."""
+
 _NAMES = tuple(ELEMENT_KINDS)
 _SHARES = np.array([share for share, _ in ELEMENT_KINDS.values()])
 _SHARES = _SHARES / _SHARES.sum()
 
 
 def render_element(rng: np.random.Generator, size: int) -> Element:
-    """Draw one procedural element of a random kind; some are blurred by motion or defocus."""
+    """Draw one procedural element of a random kind; some have openings, some are blurred by motion or
+    defocus."""
     name = _NAMES[int(rng.choice(len(_NAMES), p=_SHARES))]
     element = ELEMENT_KINDS[name][1](rng, size)
+    if rng.random() < _GAPS.get(name, 0):
+        element = _open(element, random_gaps(rng, element.layers[..., -1]))
     blur = rng.random()
     if blur < 0.045:
         return _move(element, motion_kernel(rng, float(rng.uniform(5, 30))))
     if blur < 0.1:
         return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.7), np.log(4)))))
     return element
+
+
+def _open(element: Element, gaps: NDArray[np.uint8]) -> Element:
+    layers = element.layers.copy()
+    layers[..., -1] = cv2.multiply(layers[..., -1], 255 - gaps, scale=1 / 255)
+    return Element(layers, element.kind)
 
 
 def _move(element: Element, kernel: FloatArray) -> Element:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gossamer.data.textures import fractal_noise
 from gossamer.image.image import FloatArray
 
-__all__ = ["fill_outlines", "inflate", "outward_normals", "random_body"]
+__all__ = ["fill_outlines", "inflate", "outward_normals", "random_body", "random_gaps"]
 
 Points = NDArray[np.float64]
 """N x 2, x then y, in pixels."""
@@ -61,6 +61,44 @@ def random_body(rng: np.random.Generator, size: int) -> list[Points]:
     reach = far - size * rng.uniform(-0.05, 0.2)
     shifted = size * 0.5 + far * np.array([np.cos(angle), np.sin(angle)])
     return [_blob(rng, shifted, max(reach, 0.2 * size), roughness=0.35)]
+
+
+def random_gaps(rng: np.random.Generator, alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Openings inside of a body, as between petals, legs and stalks: slits that taper at both ends, and holes.
+
+    Args:
+        rng: draws their number, place and shape.
+        alpha: S x S, 0..255.
+
+    Returns:
+        S x S coverage, 0..255; nothing where alpha has no opaque inside.
+    """
+    size = alpha.shape[0]
+    depth = cv2.distanceTransform((alpha[::4, ::4] > 250).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    places = np.flatnonzero(depth > 2)
+    outlines: list[Points] = []
+    if len(places):
+        for place in rng.choice(places, min(1 + int(rng.geometric(0.4)), 8)):
+            y, x = np.divmod(int(place), depth.shape[1])
+            center = np.array([4.0 * x, 4.0 * y])
+            if rng.random() < 0.65:
+                outlines.append(_slit(rng, center, size))
+            else:
+                outlines.append(_blob(rng, center, size * float(np.exp(rng.uniform(np.log(0.005), np.log(0.06))))))
+    return fill_outlines(outlines, size)
+
+
+def _slit(rng: np.random.Generator, center: Points, size: int) -> Points:
+    length = size * float(np.exp(rng.uniform(np.log(0.03), np.log(0.3))))
+    width = length * float(np.exp(rng.uniform(np.log(0.04), np.log(0.35))))
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    t = np.linspace(-0.5, 0.5, 40)[:, None]
+    spine = center + length * t * along + length * rng.normal(0, 0.3) * (t**2 - 0.08) * across
+    side = np.cos(np.pi * t) * width / 2
+    wave = np.sin(t * rng.uniform(4, 25) + rng.uniform(0, 6.3)) * rng.uniform(0, 0.25)
+    return np.asarray(np.concatenate([spine + side * (1 + wave) * across, (spine - side * (1 - wave) * across)[::-1]]))
 
 
 def _blob(rng: np.random.Generator, center: Points, radius: float, *, roughness: float = 1.0) -> Points:
