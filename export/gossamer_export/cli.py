@@ -26,11 +26,24 @@ def publish(
         typer.Option("--evaluation", help="JSON of `gossamer evaluate` for these very weights; repeatable."),
     ] = None,
     device: Annotated[str, typer.Option(help="What it was trained on, in words.")] = "",
+    blend: Annotated[
+        str,
+        typer.Option(help="Name or path of weights, as those the run started from: publish the mean of both."),
+    ] = "",
+    blend_share: Annotated[float, typer.Option(help="Share of --blend in that mean, between 0 and 1.")] = 0.3,
 ) -> None:
     """Turn a training run into weights: safetensors, ONNX (checked against the network) and manifest."""
     from gossamer_export.publish import publish as write
 
-    manifest = write(run, output, sources=source or [], evaluations=evaluation or [], device=device)
+    manifest = write(
+        run,
+        output,
+        sources=source or [],
+        evaluations=evaluation or [],
+        device=device,
+        blend=blend,
+        blend_share=blend_share,
+    )
     for kind, entry in manifest.files.items():
         typer.echo(f"{kind}: {output / entry.path} {entry.bytes / 1e6:.1f} MB {entry.sha256[:12]}")
     typer.echo(f"ONNX against torch, largest distance of alpha: {manifest.training['onnx_distance']:.1e}")

@@ -9,11 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from gossamer.errors import DataError, ModelError
+from gossamer.errors import DataError, ModelError, SettingError
 from gossamer.models.registry import create_model, model_entry
-from gossamer.models.weights import MANIFEST_NAME, Manifest, read_manifest, save_weights, write_manifest
+from gossamer.models.weights import (
+    MANIFEST_NAME,
+    Manifest,
+    find_manifest,
+    load_weights,
+    read_manifest,
+    save_weights,
+    write_manifest,
+)
 from gossamer.training.checkpoint import load_checkpoint
 from gossamer.training.recipe import FOLDER_SETTINGS
 from gossamer_export.onnx import check_graph, write_onnx
@@ -80,6 +88,22 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
 
 
+def _blend(model: nn.Module, earlier: Manifest, share: float) -> None:
+    """Every floating-point value of ``model`` becomes the mean of itself and, by ``share``, the one of ``earlier``.
+
+    Source: "Robust fine-tuning of zero-shot models" (Wortsman et al., 2022), section 3: weights before and after a
+    further training, averaged, keep more of what the training was not about.
+    """
+    other = create_model(earlier.architecture)
+    load_weights(other, earlier)
+    theirs = other.state_dict()
+
+    def mean(ours: Tensor, before: Tensor) -> Tensor:
+        return ours.double().lerp(before.double(), share).to(ours.dtype) if ours.is_floating_point() else ours
+
+    model.load_state_dict({key: mean(value, theirs[key]) for key, value in model.state_dict().items()})
+
+
 def _certify(manifest: Manifest, network: nn.Module) -> float:
     """Largest distance of alpha between the ONNX file and the network; refuses a file that is over the limits."""
     results = compare(
@@ -94,7 +118,16 @@ def _certify(manifest: Manifest, network: nn.Module) -> float:
     return results.max
 
 
-def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Path], device: str) -> Manifest:
+def publish(
+    run: Path,
+    output: Path,
+    *,
+    sources: list[str],
+    evaluations: list[Path],
+    device: str,
+    blend: str = "",
+    blend_share: float = 0.3,
+) -> Manifest:
     """Write the averaged weights of the run's newest checkpoint into ``output``.
 
     Everything is written and checked in a folder beside it first: a refusal leaves ``output`` as it was.
@@ -106,11 +139,15 @@ def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Pa
         evaluations: JSON files of ``gossamer evaluate`` for exactly these weights. The same checkpoint gives the same
             weights, so: publish, evaluate, publish again with the numbers.
         device: What it was trained on, in words.
+        blend: Name or path of weights of the same network, as those that the run started from: what is written is
+            the mean of both.
+        blend_share: Share of ``blend`` in that mean, between 0 and 1.
 
     Raises:
+        SettingError: ``blend_share`` is not between 0 and 1.
         DataError: the run holds no checkpoint or one of another network, a source lacks its licence, an evaluation is
             of other weights, or ``output`` cannot be written.
-        ModelError: the ONNX file answers differently from the network.
+        ModelError: ``blend`` is not found or of another network, or the ONNX file answers differently from the network.
     """
     checkpoint = load_checkpoint(run)
     recipe = dict(checkpoint["recipe"])
@@ -121,6 +158,22 @@ def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Pa
         model.load_state_dict(checkpoint["average"]["state"])
     except (RuntimeError, KeyError) as error:
         raise DataError(f"The checkpoint in {run} does not fit the network {entry.name!r} of this version.") from error
+    training: dict[str, Any] = {}
+    if blend:
+        if not 0 < blend_share < 1:
+            raise SettingError(f"--blend-share {blend_share}: give a share between 0 and 1.")
+        earlier = find_manifest(blend)
+        if earlier.architecture != entry.name:
+            raise ModelError(
+                f"--blend {blend}: {earlier.architecture!r} is not the network of the run, {entry.name!r}."
+            )
+        _blend(model, earlier, blend_share)
+        data += [source for source in earlier.training.get("data", []) if source not in data]
+        training["blend"] = {
+            "name": earlier.name,
+            "sha256": earlier.files["safetensors"].sha256,
+            "share": blend_share,
+        }
     model.eval()
     output = output.resolve()
     try:
@@ -148,6 +201,7 @@ def publish(run: Path, output: Path, *, sources: list[str], evaluations: list[Pa
                     "samples": int(checkpoint["samples"]),
                     "device": device,
                     "data": data,
+                    **training,
                 },
             )
             saved = save_weights(model, work, manifest, extra_files={"onnx": onnx_path})

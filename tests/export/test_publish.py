@@ -12,7 +12,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
-from gossamer.errors import DataError
+from gossamer.errors import DataError, ModelError, SettingError
 from gossamer.evaluation import evaluate, write_json
 from gossamer.inference.solver import create_solver
 from gossamer.models.registry import create_model
@@ -156,6 +156,44 @@ def test_a_checkpoint_of_another_network_is_refused(make_run: MakeRun, tmp_path:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Cannot read the checkpoint"):
         write(tmp_path, tmp_path / "mine")
+
+
+def test_a_blend_is_the_mean_of_both_and_owns_up_to_it(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    earlier = write(run, tmp_path / "earlier", sources=["Meadows: CC0", "Woods: MIT"])
+    checkpoint = load_checkpoint(run)
+    ours = checkpoint["average"]["state"]
+    theirs = {key: value.clone() for key, value in ours.items()}
+    for value in ours.values():
+        if value.is_floating_point():
+            value += 1
+    save_checkpoint(run, checkpoint)
+    blended = write(run, tmp_path / "mine", sources=["Woods: MIT"], blend=str(tmp_path / "earlier"), blend_share=0.25)
+    model = create_model("tiny")
+    load_weights(model, blended)
+    for key, value in model.state_dict().items():
+        expected = theirs[key] + 0.75 if value.is_floating_point() else ours[key]
+        torch.testing.assert_close(value, expected)
+    assert blended.training["data"] == [{"name": "Woods", "license": "MIT"}, {"name": "Meadows", "license": "CC0"}]
+    assert blended.training["blend"] == {
+        "name": "earlier",
+        "sha256": earlier.files["safetensors"].sha256,
+        "share": 0.25,
+    }
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.2, float("nan")])
+def test_a_share_that_is_none_is_refused(make_run: MakeRun, tmp_path: Path, share: float) -> None:
+    run = make_run()
+    write(run, tmp_path / "earlier")
+    with pytest.raises(SettingError, match="--blend-share"):
+        write(run, tmp_path / "mine", blend=str(tmp_path / "earlier"), blend_share=share)
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_blend_with_another_network_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"--blend gossamer-s: .*not the network of the run"):
+        write(make_run(), tmp_path / "mine", blend="gossamer-s")
 
 
 def test_an_output_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
