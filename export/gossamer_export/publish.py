@@ -158,7 +158,7 @@ def publish(
         model.load_state_dict(checkpoint["average"]["state"])
     except (RuntimeError, KeyError) as error:
         raise DataError(f"The checkpoint in {run} does not fit the network {entry.name!r} of this version.") from error
-    training: dict[str, Any] = {}
+    blended: dict[str, Any] = {}
     if blend:
         if not 0 < blend_share < 1:
             raise SettingError(f"--blend-share {blend_share}: give a share between 0 and 1.")
@@ -169,7 +169,7 @@ def publish(
             )
         _blend(model, earlier, blend_share)
         data += [source for source in earlier.training.get("data", []) if source not in data]
-        training["blend"] = {
+        blended["blend"] = {
             "name": earlier.name,
             "sha256": earlier.files["safetensors"].sha256,
             "share": blend_share,
@@ -201,7 +201,7 @@ def publish(
                     "samples": int(checkpoint["samples"]),
                     "device": device,
                     "data": data,
-                    **training,
+                    **blended,
                 },
             )
             saved = save_weights(model, work, manifest, extra_files={"onnx": onnx_path})
