@@ -30,7 +30,7 @@ def publish(
         str,
         typer.Option(help="Name or path of weights, as those the run started from: publish the mean of both."),
     ] = "",
-    blend_share: Annotated[float, typer.Option(help="Share of --blend in that mean, between 0 and 1.")] = 0.3,
+    blend_share: Annotated[float | None, typer.Option(help="Share of --blend in that mean, between 0 and 1.")] = None,
 ) -> None:
     """Turn a training run into weights: safetensors, ONNX (checked against the network) and manifest."""
     from gossamer_export.publish import publish as write

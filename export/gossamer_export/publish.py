@@ -88,13 +88,23 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
 
 
-def _blend(model: nn.Module, earlier: Manifest, share: float) -> None:
-    """Every floating-point value of ``model`` becomes the mean of itself and, by ``share``, the one of ``earlier``.
+def _blend(model: nn.Module, architecture: str, blend: str, share: float, output: Path) -> Manifest:
+    """Average ``model`` with the weights ``blend``, whose manifest is returned; ``share`` is theirs in the mean.
 
     Source: "Robust fine-tuning of zero-shot models" (Wortsman et al., 2022), section 3: weights before and after a
     further training, averaged, keep more of what the training was not about.
     """
-    other = create_model(earlier.architecture)
+    if not 0 < share < 1:
+        raise SettingError(f"--blend-share {share}: give a share between 0 and 1.")
+    earlier = find_manifest(blend)
+    if earlier.architecture != architecture:
+        raise ModelError(f"--blend {blend}: {earlier.architecture!r} is not the network of the run, {architecture!r}.")
+    if earlier.folder.resolve() == output:
+        raise SettingError(
+            f"--blend {blend} lies where the result is to go: publishing again would blend it with itself. "
+            f"Copy {output} elsewhere and blend with the copy."
+        )
+    other = create_model(architecture)
     load_weights(other, earlier)
     theirs = other.state_dict()
 
@@ -102,6 +112,7 @@ def _blend(model: nn.Module, earlier: Manifest, share: float) -> None:
         return ours.double().lerp(before.double(), share).to(ours.dtype) if ours.is_floating_point() else ours
 
     model.load_state_dict({key: mean(value, theirs[key]) for key, value in model.state_dict().items()})
+    return earlier
 
 
 def _certify(manifest: Manifest, network: nn.Module) -> float:
@@ -126,7 +137,7 @@ def publish(
     evaluations: list[Path],
     device: str,
     blend: str = "",
-    blend_share: float = 0.3,
+    blend_share: float | None = None,
 ) -> Manifest:
     """Write the averaged weights of the run's newest checkpoint into ``output``.
 
@@ -139,12 +150,12 @@ def publish(
         evaluations: JSON files of ``gossamer evaluate`` for exactly these weights. The same checkpoint gives the same
             weights, so: publish, evaluate, publish again with the numbers.
         device: What it was trained on, in words.
-        blend: Name or path of weights of the same network, as those that the run started from: what is written is
-            the mean of both.
-        blend_share: Share of ``blend`` in that mean, between 0 and 1.
+        blend: Name or path of weights of the same network outside of ``output``, as those that the run started from:
+            what is written is the mean of both.
+        blend_share: Share of ``blend`` in that mean, between 0 and 1; given if and only if ``blend`` is.
 
     Raises:
-        SettingError: ``blend_share`` is not between 0 and 1.
+        SettingError: ``blend_share`` is not between 0 and 1 or without ``blend``, or ``blend`` lies in ``output``.
         DataError: the run holds no checkpoint or one of another network, a source lacks its licence, an evaluation is
             of other weights, or ``output`` cannot be written.
         ModelError: ``blend`` is not found or of another network, or the ONNX file answers differently from the network.
@@ -158,24 +169,16 @@ def publish(
         model.load_state_dict(checkpoint["average"]["state"])
     except (RuntimeError, KeyError) as error:
         raise DataError(f"The checkpoint in {run} does not fit the network {entry.name!r} of this version.") from error
-    blended: dict[str, Any] = {}
-    if blend:
-        if not 0 < blend_share < 1:
-            raise SettingError(f"--blend-share {blend_share}: give a share between 0 and 1.")
-        earlier = find_manifest(blend)
-        if earlier.architecture != entry.name:
-            raise ModelError(
-                f"--blend {blend}: {earlier.architecture!r} is not the network of the run, {entry.name!r}."
-            )
-        _blend(model, earlier, blend_share)
-        data += [source for source in earlier.training.get("data", []) if source not in data]
-        blended["blend"] = {
-            "name": earlier.name,
-            "sha256": earlier.files["safetensors"].sha256,
-            "share": blend_share,
-        }
-    model.eval()
     output = output.resolve()
+    blended: dict[str, Any] = {}
+    if blend or blend_share is not None:
+        if not blend or blend_share is None:
+            raise SettingError("Give --blend and --blend-share together.")
+        earlier = _blend(model, entry.name, blend, blend_share, output)
+        data += [source for source in earlier.training.get("data", []) if source not in data]
+        used = {"name": earlier.name, "sha256": earlier.files["safetensors"].sha256, "share": blend_share}
+        blended = {"blend": used}
+    model.eval()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as made:

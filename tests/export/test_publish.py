@@ -193,7 +193,21 @@ def test_a_share_that_is_none_is_refused(make_run: MakeRun, tmp_path: Path, shar
 
 def test_a_blend_with_another_network_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"--blend gossamer-s: .*not the network of the run"):
-        write(make_run(), tmp_path / "mine", blend="gossamer-s")
+        write(make_run(), tmp_path / "mine", blend="gossamer-s", blend_share=0.3)
+
+
+@pytest.mark.parametrize("given", [{"blend": "gossamer-s"}, {"blend_share": 0.3}])
+def test_a_blend_and_its_share_come_together(make_run: MakeRun, tmp_path: Path, given: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match="together"):
+        write(make_run(), tmp_path / "mine", **given)
+
+
+def test_a_blend_with_what_is_overwritten_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    before = write(run, tmp_path / "mine")
+    with pytest.raises(SettingError, match=r"Copy .* elsewhere"):
+        write(run, tmp_path / "mine", blend=str(tmp_path / "mine"), blend_share=0.3)
+    assert find_manifest(str(tmp_path / "mine")) == before
 
 
 def test_an_output_that_cannot_be_written_is_named(make_run: MakeRun, tmp_path: Path) -> None:
