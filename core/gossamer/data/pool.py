@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.data import fur, plants, surfaces
+from gossamer.data import fur, plants, surfaces, vessels
 from gossamer.data.elements import Element, motion_kernel
 from gossamer.data.photos import CutoutLibrary
 from gossamer.data.shapes import random_gaps
@@ -30,7 +30,8 @@ ELEMENT_KINDS: dict[str, tuple[float, Callable[[np.random.Generator, int], Eleme
     "yarn": (0.05, plants.render_yarn),
     "solid": (0.2, surfaces.render_solid),
     "net": (0.05, surfaces.render_net),
-    "basket": (0.05, surfaces.render_basket),
+    "basket": (0.035, vessels.render_basket),
+    "vessel": (0.055, vessels.render_vessel),
     "lace": (0.03, surfaces.render_lace),
     "smoke": (0.012, surfaces.render_smoke),
     "glass": (0.03, surfaces.render_glass),

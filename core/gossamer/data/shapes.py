@@ -88,6 +88,19 @@ def random_gaps(rng: np.random.Generator, alpha: NDArray[np.uint8]) -> NDArray[n
     return fill_outlines(outlines, size)
 
 
+def random_thing(rng: np.random.Generator, size: int, middle: Points | None = None) -> list[Points]:
+    """Outlines of something that lies in a basket: a rod through ``middle`` (x, y; anywhere without), or a body."""
+    if rng.random() < 0.4:
+        return random_body(rng, size)
+    angle = rng.uniform(0, np.pi)
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    if middle is None:
+        middle = size * rng.uniform(0.2, 0.8, 2)
+    length, width = size * rng.uniform(0.25, 0.9), size * rng.uniform(0.01, 0.07)
+    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
+    return [np.array([middle + a * length * along + b * width * across for a, b in corners])]
+
+
 def _slit(rng: np.random.Generator, center: Points, size: int) -> Points:
     length = size * float(np.exp(rng.uniform(np.log(0.03), np.log(0.3))))
     width = length * float(np.exp(rng.uniform(np.log(0.04), np.log(0.35))))

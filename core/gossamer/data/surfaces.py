@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.data.elements import Element, body_fields, fill_outside, from_fields, from_strand_canvas, over_fields
+from gossamer.data.elements import Element, body_fields, fill_outside, from_fields, from_strand_canvas
 from gossamer.data.shapes import fill_outlines, inflate, random_body
 from gossamer.data.strands import SUPERSAMPLING, Tuft, draw_strands
 from gossamer.data.textures import fractal_noise
 from gossamer.image.image import FloatArray
 
 __all__ = [
-    "render_basket",
+    "draw_net",
     "render_glass",
     "render_lace",
     "render_net",
@@ -66,7 +66,7 @@ def _warped_grid(rng: np.random.Generator, size: int, count: int, points: int) -
     return np.asarray(place * size, np.float32)
 
 
-def _draw_net(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
+def draw_net(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
     """A mesh all over the square: the canvas of ``draw_strands``."""
     canvas = np.zeros((size * SUPERSAMPLING, size * SUPERSAMPLING, 3), np.uint8)
     cell = float(np.exp(rng.uniform(np.log(6), np.log(36))))
@@ -82,7 +82,7 @@ def _draw_net(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
 
 def render_net(rng: np.random.Generator, size: int) -> Element:
     """Mesh, net, fence, window screen, open weave, sometimes with a solid part and only inside a shape."""
-    element = from_strand_canvas(_draw_net(rng, size), None, "net")
+    element = from_strand_canvas(draw_net(rng, size), None, "net")
     fields = element.layers.astype(np.float32) * np.float32(1 / 255)
     alpha = fields[..., 2]
     region = fill_outlines(random_body(rng, size), size).astype(np.float32) * np.float32(1 / 255)
@@ -94,39 +94,6 @@ def render_net(rng: np.random.Generator, size: int) -> Element:
         alpha = np.maximum(alpha * region, solid)
     light = fields[..., 0] * 0.7 + 0.3 * inflate(rng, (region * 255).astype(np.uint8))
     return from_fields(light, fields[..., 1], alpha, "net")
-
-
-def render_basket(rng: np.random.Generator, size: int) -> Element:
-    """A mesh with things of other colours behind it, all of it foreground; only what shows between them is not."""
-    net = cv2.resize(_draw_net(rng, size), (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
-    net *= np.float32(1 / 255)
-    region = fill_outlines(random_body(rng, size) + random_body(rng, size), size)
-    # Wire glitters: its light changes from knot to knot.
-    glitter = 0.15 * fractal_noise(rng, size, size, cells=size / rng.uniform(4, 20))
-    net[..., 0] = np.clip(net[..., 0] + net[..., 2] * (glitter + 0.4 * (inflate(rng, region) - 0.5)), 0, net[..., 2])
-    net *= (region.astype(np.float32) * np.float32(1 / 255))[..., None]
-    behind = np.zeros((size, size, 3), np.float32)
-    for _ in range(int(rng.integers(1, 5))):
-        mask = fill_outlines(_thing(rng, size), size)
-        cover = mask.astype(np.float32) * np.float32(1 / 255)
-        light = inflate(rng, mask) if rng.random() < 0.7 else np.full_like(cover, 0.5)
-        mix = np.clip(rng.random() + 0.03 * fractal_noise(rng, size, size, cells=8), 0, 1)
-        behind = over_fields(np.stack([light * cover, mix * cover, cover], -1), behind)
-    fields = over_fields(net, behind)
-    straight = fill_outside(np.ascontiguousarray(fields[..., :2]), np.ascontiguousarray(fields[..., 2]))
-    return from_fields(straight[..., 0], straight[..., 1], fields[..., 2], "basket")
-
-
-def _thing(rng: np.random.Generator, size: int) -> list[NDArray[np.float64]]:
-    """Outlines of a rod across the square, or of a smaller body."""
-    if rng.random() < 0.4:
-        return random_body(rng, size)
-    angle = rng.uniform(0, np.pi)
-    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    middle = size * rng.uniform(0.2, 0.8, 2)
-    length, width = size * rng.uniform(0.25, 0.9), size * rng.uniform(0.01, 0.07)
-    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1)]
-    return [np.array([middle + a * length * along + b * width * across for a, b in corners])]
 
 
 def render_lace(rng: np.random.Generator, size: int) -> Element:

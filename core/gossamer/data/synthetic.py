@@ -21,9 +21,11 @@ from gossamer.image.image import FloatArray
 __all__ = ["Sample", "SampleGenerator", "SyntheticSettings", "composite", "contact_sheet"]
 
 _TRIES = 4
-_MANY_COLORS = {"yarn": 0.6, "basket": 0.7, "net": 0.2, "solid": 0.15}
+_MANY_COLORS = {"yarn": 0.6, "basket": 0.7, "vessel": 0.6, "net": 0.2, "solid": 0.15}
 """Probability of several unrelated colours by kind of element; of all others see ``paint``."""
-_COARSE_TRIMAP = {"basket": 0.7, "net": 0.6, "lace": 0.5, "foliage": 0.25, "yarn": 0.3, "flower": 0.2, "solid": 0.15}
+_COARSE_TRIMAP = {
+    "basket": 0.7, "vessel": 0.7, "net": 0.6, "lace": 0.5, "foliage": 0.25, "yarn": 0.3, "flower": 0.2, "solid": 0.15,
+}  # fmt: skip
 """Probability of a trimap without the small islands; of all others see ``random_trimap``."""
 _ALIKE = 0.4
 """Distance of encoded colours."""

@@ -1,0 +1,158 @@
+"""A job that is stopped, killed or asked again: finished frames stay, the others are done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gossamer.errors import (
+    CancelledError,
+    SequenceError,
+)
+from gossamer.inference.plan import prepare
+from gossamer.inference.run import Progress, execute, run, start_report
+from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, written
+
+
+def test_existing_outputs_are_not_touched_unless_asked(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
+    folder, _ = make_shot()
+    run(job_for(folder, tiny_weights, tmp_path / "out", frames="1002"))
+    before = written(tmp_path / "out")
+    with pytest.raises(SequenceError, match=r"plate_alpha\.1002\.exr exist already\. Give --skip-existing"):
+        run(job_for(folder, tiny_weights, tmp_path / "out"))
+    assert written(tmp_path / "out") == before
+    report = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "overwrite"}))
+    assert len(report.frames) == 3
+    assert {name: data for name, data in written(tmp_path / "out").items() if name in before} == before
+
+
+def test_finished_frames_are_kept_and_only_the_others_done(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    run(job_for(folder, tiny_weights, tmp_path / "out", frames="1001-1002"))
+    stamp = (tmp_path / "out" / "plate_alpha.1001.exr").stat().st_mtime_ns
+    report = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "skip"}))
+    assert report.finished_before == (1001, 1002)
+    assert [frame.frame for frame in report.frames] == [1003]
+    assert (tmp_path / "out" / "plate_alpha.1001.exr").stat().st_mtime_ns == stamp
+
+
+def _make_older(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [truncate, _make_older, _empty])
+def test_a_frame_that_is_broken_or_older_than_its_inputs_is_done_again(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder, _ = make_shot()
+    run(job_for(folder, tiny_weights, tmp_path / "out"))
+    whole = written(tmp_path / "out")
+    damage(tmp_path / "out" / "plate_alpha.1002.exr")
+    report = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "skip"}))
+    assert [frame.frame for frame in report.frames] == [1002]
+    assert written(tmp_path / "out") == whole
+
+
+def test_frames_of_another_job_or_size_are_done_again(
+    make_shot: MakeShot, tiny_weights: Path, make_tiny_weights: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    run(job_for(folder, make_tiny_weights("other", gain=0.3), tmp_path / "out"))
+    report = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "skip"}))
+    assert len(report.frames) == 3
+
+
+def test_a_frame_without_its_preview_is_done_again(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
+    folder, _ = make_shot()
+    run(job_for(folder, tiny_weights, tmp_path / "out"))
+    outputs = {"existing": "skip", "comp": "checker"}
+    assert len(run(job_for(folder, tiny_weights, tmp_path / "out", outputs=outputs)).frames) == 3
+    assert len(run(job_for(folder, tiny_weights, tmp_path / "out", outputs=outputs)).frames) == 0
+
+
+def test_cancelling_keeps_finished_frames_and_leaves_nothing_half_done(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=tuple(range(1001, 1009)))
+    plan = prepare(job_for(folder, tiny_weights, tmp_path / "out"))
+    report = start_report(plan)
+    stop = threading.Event()
+
+    def watch(progress: Progress) -> None:
+        if progress.done == 2:
+            stop.set()
+
+    with pytest.raises(CancelledError):
+        execute(plan, report, progress=watch, cancelled=stop.is_set)
+    assert report.state == "cancelled"
+    done = [frame.frame for frame in report.frames]
+    assert 2 <= len(done) < 8
+    assert sorted(written(tmp_path / "out")) == [f"plate_alpha.{frame}.exr" for frame in done]
+    rest = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "skip"}))
+    assert [frame.frame for frame in rest.frames] == [frame for frame in range(1001, 1009) if frame not in done]
+    run(job_for(folder, tiny_weights, tmp_path / "whole"))
+    assert written(tmp_path / "out") == written(tmp_path / "whole")
+
+
+def test_cancelling_before_the_first_frame_writes_nothing(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    with pytest.raises(CancelledError):
+        run(job_for(folder, tiny_weights, tmp_path / "out"), cancelled=lambda: True)
+    assert written(tmp_path / "out") == {}
+
+
+SLOW_RUN = """
+import sys, time
+from gossamer.config import load_job
+from gossamer.inference.run import run
+from pathlib import Path
+
+def wait(progress):
+    if progress.done == 2:
+        print("ready", flush=True)
+        time.sleep(60)
+
+run(load_job(Path(sys.argv[1])), progress=wait)
+"""
+
+
+def test_a_killed_run_is_continued_and_gives_the_same_bytes(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    from gossamer.config import save_job
+
+    folder, _ = make_shot(frames=(1, 2, 3, 4, 5))
+    out = tmp_path / "out"
+    save_job(job_for(folder, tiny_weights, out), tmp_path / "job.json")
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_RUN, str(tmp_path / "job.json")], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    truncate(out / "plate_alpha.0002.exr")
+    leftover = out / ".gossamer-abcdefghijkl.tmp.exr"
+    leftover.write_bytes(b"half a frame")
+    os.utime(leftover, (time.time() - 7200,) * 2)
+    report = run(job_for(folder, tiny_weights, out, outputs={"existing": "skip"}))
+    assert 1 in report.finished_before
+    assert 2 in [frame.frame for frame in report.frames]
+    run(job_for(folder, tiny_weights, tmp_path / "whole"))
+    assert frames_in(out) == written(tmp_path / "whole")
+    assert not leftover.exists()
