@@ -44,17 +44,17 @@ def _pattern(kind: int, u: FloatArray, v: FloatArray) -> FloatArray:
     return np.asarray(np.float32(1) - np.float32(4) * edge, np.float32)
 
 
-def _wall(
-    rng: np.random.Generator, across: FloatArray, along: FloatArray, radius: float, period: float
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Front and rear wall of one vessel, each S x S x 3 premultiplied light, mix, alpha, and the outline S x S.
+def _walls(
+    rng: np.random.Generator, across: FloatArray, along: FloatArray, radius: float, *, sides: int
+) -> tuple[list[FloatArray], FloatArray]:
+    """The walls of one vessel, front first, each S x S x 3 premultiplied light, mix, alpha; and the outline S x S.
 
     Args:
         rng: source of randomness.
         across: from :func:`_frame`, on the fine grid.
         along: the same, in pixels.
         radius: of the cylinder, in pixels.
-        period: of the pattern, in pixels, in the middle of the wall.
+        sides: 1 for the front wall alone, 2 for the rear one as well.
     """
     size = across.shape[0] // _FINE
     inside = np.abs(across) <= 1
@@ -65,6 +65,7 @@ def _wall(
     mouth = low + size * rng.uniform(0, 0.08) * np.sqrt(np.clip(1 - across * across, 0, 1))
     body = inside & (along > mouth) & (along < high)
     kind, stretch = int(rng.integers(3)), rng.uniform(0.6, 1.6)
+    period = float(np.exp(rng.uniform(np.log(7), np.log(26))))  # pixels, in the middle of the wall
     level = rng.uniform(-0.8, 0.25)
     rim = size * rng.uniform(0.01, 0.04) if rng.random() < 0.6 else 0.0
     steep = 2 * period  # the height changes by 4 a period: edges are narrower than a fine sample
@@ -73,7 +74,7 @@ def _wall(
     shade = rng.uniform(0.2, 1.0) * (lobe - rng.uniform(0.3, 0.6))
     relief = rng.uniform(0, 0.45)
     walls = []
-    for rear in (False, True):
+    for rear in (False, True)[:sides]:
         shift = rng.random(2)
         turned = (-theta if rear else theta) * np.float32(radius / period) + np.float32(shift[0])
         height = _pattern(kind, turned, along * np.float32(stretch / period) + np.float32(shift[1]))
@@ -82,13 +83,14 @@ def _wall(
             metal = np.maximum(metal, (along < mouth + rim) | (along > high - rim))
         alpha = metal * body
         # Wires are round: one flank looks at the lamp, the other away from it.
-        slope = cv2.Sobel(height.clip(level - 1, level), -1, 1, 0) + cv2.Sobel(height.clip(level - 1, level), -1, 0, 1)
+        wire = height.clip(level - 1, level)
+        slope = cv2.Sobel(wire, -1, 1, 0) + cv2.Sobel(wire, -1, 0, 1)
         light = np.float32(0.5) + (-0.4 if rear else 1) * shade + np.float32(relief * period / 16) * slope
         light = light - np.float32(rng.uniform(0.1, 0.4) if rear else 0)
         stacked = np.stack([light.clip(0, 1) * alpha, np.float32(0.5) * alpha, alpha], -1).astype(np.float32)
         walls.append(np.asarray(cv2.resize(stacked, (size, size), interpolation=cv2.INTER_AREA), np.float32))
     outline = cv2.resize(body.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-    return walls[0], walls[1], np.asarray(outline, np.float32)
+    return walls, np.asarray(outline, np.float32)
 
 
 def _things(rng: np.random.Generator, size: int, count: int, inside: FloatArray | None = None) -> FloatArray:
@@ -124,10 +126,10 @@ def render_vessel(rng: np.random.Generator, size: int) -> Element:
     white: a dark wire beside a hole before a dark background is the rule.
     """
     across, along, radius = _frame(rng, size)
-    front, rear, outline = _wall(rng, across, along, radius, float(np.exp(rng.uniform(np.log(7), np.log(26)))))
+    (front, *rear), outline = _walls(rng, across, along, radius, sides=int(rng.integers(1, 3)))
     fields = _things(rng, size, int(rng.integers(0, 4)), outline)
-    if rng.random() < 0.5:
-        fields = over_fields(fields, rear)
+    for wall in rear:
+        fields = over_fields(fields, wall)
     return _finish(over_fields(front, fields), "vessel")
 
 

@@ -1,8 +1,11 @@
 """Meshes with things behind them."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
+from gossamer.data.elements import Element
 from gossamer.data.surfaces import render_net
 from gossamer.data.vessels import render_vessel
 
@@ -25,10 +28,10 @@ def test_a_vessel_has_many_small_holes_and_is_otherwise_solid() -> None:
 
 
 def test_metal_goes_from_dark_to_bright_where_a_net_is_even() -> None:
-    def spread(render: object) -> float:
+    def spread(render: Callable[[np.random.Generator, int], Element]) -> float:
         ranges = []
         for seed in SEEDS:
-            layers = render(np.random.default_rng(seed), 256).layers  # type: ignore[operator]
+            layers = render(np.random.default_rng(seed), 256).layers
             light = layers[..., 0][layers[..., -1] > 200]
             ranges.append(float(np.percentile(light, 95) - np.percentile(light, 5)))
         return float(np.mean(ranges))

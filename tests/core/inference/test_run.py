@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 from gossamer.config import Band, Job, Outputs
-from gossamer.errors import (
-    SequenceError,
-    SettingError,
-)
+from gossamer.errors import SequenceError, SettingError
 from gossamer.image.image import Image
 from gossamer.image.io import read_header, read_image, write_image
 from gossamer.inference.report import write_report

@@ -13,10 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gossamer.errors import (
-    CancelledError,
-    SequenceError,
-)
+from gossamer.errors import CancelledError, SequenceError
 from gossamer.inference.plan import prepare
 from gossamer.inference.run import Progress, execute, run, start_report
 from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, written
