@@ -3,15 +3,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
-import shutil
 import time
 from pathlib import Path
 
-__all__ = ["clear", "prune", "replace_if_changed"]
+__all__ = ["MASKS", "PICTURES", "clear", "prune", "replace_if_changed"]
 
 logger = logging.getLogger(__name__)
+
+MASKS = "masks"
+"""Drawn masks, a folder each."""
+PICTURES = "pictures"
+"""Pictures that were handed to the worker."""
+_HEX = "[0-9a-f]"
+_OWN = (
+    (f"{MASKS}/*-{_HEX * 12}", "mask*.exr"),
+    (f"{MASKS}/*-{_HEX * 12}", ".mask*.tmp.exr"),
+    (PICTURES, f"{_HEX * 24}.exr"),
+    (PICTURES, ".gossamer-*.tmp.exr"),
+)
+"""Folders and files as ``orders.py``, ``run.py`` and the worker name them; unfinished files too."""
 
 
 def replace_if_changed(new: Path, target: Path) -> bool:
@@ -28,14 +42,22 @@ def replace_if_changed(new: Path, target: Path) -> bool:
     return True
 
 
-def prune(folder: Path, *, limit: int, spare_seconds: float = 86400.0) -> int:
-    """Remove the files that were written longest ago until ``folder`` holds at most ``limit`` bytes.
+def _own_files(cache: Path) -> list[Path]:
+    """What the add-on wrote, and nothing else: the artist may have named a folder that is full of other things, some of
+    them in folders that are called like ours. Links are not followed.
+    """
+    real = cache.resolve()
+    folders = [(folder, names) for place, names in _OWN for folder in cache.glob(place)]
+    own = [(folder, names) for folder, names in folders if folder.resolve() == real / folder.relative_to(cache)]
+    return [path for folder, names in own for path in folder.glob(names) if path.is_file() and not path.is_symlink()]
+
+
+def prune(cache: Path, *, limit: int, spare_seconds: float = 86400.0) -> int:
+    """Remove the files of ours that were written longest ago until ``cache`` holds at most ``limit`` bytes of them.
 
     Files younger than ``spare_seconds`` stay whatever their size: a job may be using them. Gives the bytes removed.
     """
-    if not folder.is_dir():
-        return 0
-    files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in folder.rglob("*") if path.is_file())
+    files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in _own_files(cache))
     surplus = sum(size for _, size, _ in files) - limit
     removed = 0
     for written, size, path in files:
@@ -47,13 +69,11 @@ def prune(folder: Path, *, limit: int, spare_seconds: float = 86400.0) -> int:
             logger.warning("cannot remove %s: %s", path, error)
             continue
         removed += size
+        with contextlib.suppress(OSError):  # other files are left in the folder
+            path.parent.rmdir()
     return removed
 
 
-def clear(folder: Path) -> int:
-    """Remove everything in ``folder``; gives the bytes that were freed."""
-    if not folder.is_dir():
-        return 0
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    shutil.rmtree(folder, ignore_errors=True)
-    return size
+def clear(cache: Path) -> int:
+    """Remove everything of ours in ``cache``; gives the bytes that were freed."""
+    return prune(cache, limit=-1, spare_seconds=-math.inf)  # -1: empty files go as well

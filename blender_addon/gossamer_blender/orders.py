@@ -16,6 +16,7 @@ from gossamer_bridge.errors import KnobError
 from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs, frames_text
 
+from .cache import MASKS, PICTURES
 from .frames import FrameMap, safe_name
 from .images import Element, clip_element, find_frame_map, guide_element, image_element
 from .masks import draw_mask
@@ -123,7 +124,7 @@ def place_order(
             channels="grey",
             existing="skip" if wishes.is_range and wishes.skip_finished else "overwrite",
         ),
-        cache=cache / "pictures",
+        cache=cache / PICTURES,
         pictures=pictures,
         steps=steps,
     )
@@ -165,7 +166,7 @@ def _mask_steps(
 ) -> tuple[str, tuple[Callable[[], None], ...]]:
     """The mask's path for the worker, and the calls that draw it, a frame each."""
     owner = sha256(f"{bpy.data.filepath}|{mask.name_full}|{size}".encode()).hexdigest()[:12]
-    folder = cache / "masks" / f"{safe_name(mask.name)}-{owner}"
+    folder = cache / MASKS / f"{safe_name(mask.name)}-{owner}"
     if not numbers:
         file = folder / "mask.exr"
         frame = scene_frames[0] if scene_frames else bpy.context.scene.frame_current

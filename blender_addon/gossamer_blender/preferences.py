@@ -33,7 +33,10 @@ PACKAGE = __package__ or "gossamer_blender"
         subtype="DIR_PATH",
     ),
     cache_limit=bpy.props.IntProperty(
-        name="Cache Limit (MB)", description="What was written longest ago is removed first", default=4096, min=256
+        name="Cache Limit (MB)",
+        description="Of what the add-on wrote there, the oldest is removed first; other files are never touched",
+        default=4096,
+        min=256,
     ),
     device=bpy.props.EnumProperty(name="Device", items=DEVICES, default="auto"),
     memory_limit=bpy.props.IntProperty(

@@ -106,8 +106,8 @@ class GossamerClearCache(bpy.types.Operator):
         return not session().is_busy
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Clear the two folders that are ours, whatever else lies in the folder the artist chose."""
-        freed = sum(clear(cache_folder() / part) for part in ("masks", "pictures"))
+        """Clear what is ours, whatever else lies in the folder the artist chose."""
+        freed = clear(cache_folder())
         self.report({"INFO"}, f"{freed / 2**20:.1f} MB freed")
         return {"FINISHED"}
 

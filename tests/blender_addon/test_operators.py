@@ -11,6 +11,7 @@ import pytest
 
 from tests.blender_addon.conftest import Addon, matte_life
 from tests.blender_addon.test_images import image
+from tests.blender_addon.test_plain import MASK, PICTURE, written
 from tests.blender_addon.test_results import mask
 from tests.fakes.fake_bpy import interface
 
@@ -272,11 +273,17 @@ def test_show_and_add_nodes_find_the_matte_of_the_plate(addon: Addon, shot: Any,
     assert "is gone. Load it under that name." in nodes.reports[-1][1]
 
 
-def test_clearing_the_cache_touches_its_own_folders_only(addon: Addon, shot: Any, tmp_path: Path) -> None:
-    for name in ("masks", "pictures", "mine"):
-        (tmp_path / "cache" / name).mkdir(parents=True)
+def test_a_press_and_the_clear_button_leave_alone_what_the_artist_has_in_the_cache_folder(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    theirs = [written(tmp_path / "cache" / name, days_ago=300) for name in ("hero.blend", "pictures/sunset.exr")]
+    drawn, stored = (written(tmp_path / "cache" / name, days_ago=days) for name, days in ((MASK, 3), (PICTURE, 0)))
+    addon.module("preferences").preferences().cache_limit = 0
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    addon.blender.operator("gossamer.matte").execute(addon.blender.context)
+    assert [file.is_file() for file in (drawn, stored, *theirs)] == [False, True, True, True]
     addon.blender.operator("gossamer.clear_cache").execute(addon.blender.context)
-    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["mine"]
+    assert [file.is_file() for file in (stored, *theirs)] == [False, True, True]
 
 
 def test_a_session_that_is_closed_says_so(addon: Addon) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from array import array
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +110,57 @@ def test_an_input_that_did_not_change_keeps_its_time(tmp_path: Path) -> None:
     assert not new.exists()
 
 
+MASK, PICTURE = f"masks/roto-{'0f' * 6}/mask.1001.exr", f"pictures/{'a1' * 12}.exr"
+
+
+def written(file: Path, *, days_ago: float, size: int = 100) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(bytes(size))
+    os.utime(file, (time.time() - days_ago * 86400.0,) * 2)
+    return file
+
+
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_cache_loses_its_oldest_files_but_no_fresh_ones(tmp_path: Path) -> None:
-    for age, name in ((300000.0, "oldest"), (200000.0, "old"), (0.0, "fresh")):
-        (tmp_path / name).write_bytes(bytes(100))
-        os.utime(tmp_path / name, (tmp_path.stat().st_mtime - age,) * 2)
-    assert cache.prune(tmp_path, limit=150) == 200
+    written(tmp_path / MASK, days_ago=4)
+    written(tmp_path / PICTURE, days_ago=3)
+    fresh = written(tmp_path / "pictures" / f"{'b' * 24}.exr", days_ago=0)
+    assert cache.prune(tmp_path, limit=250) == 100, "masks and pictures have one limit"
+    assert files_in(tmp_path) == {PICTURE, fresh.relative_to(tmp_path).as_posix()}
+    assert cache.prune(tmp_path, limit=50) == 100
     assert cache.prune(tmp_path, limit=50) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["fresh"]
     assert cache.prune(tmp_path / "nothing", limit=0) == 0
     assert cache.clear(tmp_path) == 100
+    assert files_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("empty", [lambda folder: cache.prune(folder, limit=0), cache.clear])
+def test_the_artists_own_files_in_the_cache_folder_stay(tmp_path: Path, empty: Callable[[Path], int]) -> None:
+    theirs = ("hero.blend", "shot/plate.1001.exr", "masks/roto.exr", "masks/hero/mask.1001.exr", "pictures/sunset.exr")
+    for name in theirs:
+        written(tmp_path / name, days_ago=300)
+    written(tmp_path / MASK, days_ago=3)
+    written(tmp_path / PICTURE, days_ago=3)
+    assert empty(tmp_path) == 200
+    assert files_in(tmp_path) == set(theirs)
+
+
+@pytest.mark.parametrize("empty", [lambda folder: cache.prune(folder, limit=0), cache.clear])
+def test_links_in_the_cache_folder_are_not_followed(tmp_path: Path, empty: Callable[[Path], int]) -> None:
+    own, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
+    kept = [written(elsewhere / name, days_ago=300) for name in (MASK, PICTURE)]
+    (own / "masks").mkdir(parents=True)
+    (own / Path(MASK).parent).symlink_to(kept[0].parent, target_is_directory=True)
+    (own / "pictures").symlink_to(kept[1].parent, target_is_directory=True)
+    assert empty(own) == 0
+    (own / "pictures").unlink()
+    (own / "pictures").mkdir()
+    (own / PICTURE).symlink_to(kept[1])
+    assert empty(own) == 0
+    assert [file.is_file() for file in (*kept, own / PICTURE)] == [True, True, True]
 
 
 @pytest.mark.parametrize("name", sorted(colours.SPACES))
