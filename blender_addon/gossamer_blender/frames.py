@@ -6,7 +6,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FrameMap", "element_name", "file_number", "safe_name", "sequence_pattern"]
+__all__ = [
+    "FrameMap",
+    "at_frame",
+    "element_name",
+    "file_number",
+    "frame_padding",
+    "safe_name",
+    "sequence_pattern",
+]
 
 # Blender counts with the last digits of a file name: nothing behind them may be a digit.
 _NUMBERED = re.compile(r"(?P<head>.*?)(?P<digits>\d+)(?P<tail>[^\d]*)", re.DOTALL)
@@ -43,10 +51,26 @@ def sequence_pattern(path: str) -> str:
     return f"{found[0]}{'#' * len(found[1])}{found[2]}" if found else path
 
 
+def frame_padding(path: str) -> int:
+    """Digits of the frame number in a file name."""
+    found = _split(path)
+    return len(found[1]) if found else 0
+
+
+def at_frame(pattern: str, number: int) -> str:
+    """``/shot #3/fur.####.exr`` at frame 7 is ``/shot #3/fur.0007.exr``: a folder's name is not a pattern."""
+    folder, name = _folder_and_name(pattern)
+    return folder + re.sub("#+", lambda hashes: f"{number:0{len(hashes[0])}d}", name)
+
+
+def _folder_and_name(path: str) -> tuple[str, str]:
+    cut = max(path.rfind("/"), path.rfind("\\")) + 1
+    return path[:cut], path[cut:]
+
+
 def _split(path: str) -> tuple[str, str, str] | None:
     """Path up to the number, the number, the rest."""
-    cut = max(path.rfind("/"), path.rfind("\\")) + 1
-    folder, name = path[:cut], path[cut:]
+    folder, name = _folder_and_name(path)
     stem, dot, ending = name.rpartition(".")
     if not dot:
         stem, ending = name, ""

@@ -15,7 +15,7 @@ from gossamer_bridge.pixels import BOTTOM_UP, Pixels
 
 from . import compat
 from .colours import worker_space
-from .frames import FrameMap, element_name, file_number, sequence_pattern
+from .frames import FrameMap, element_name, file_number, frame_padding, sequence_pattern
 from .pixels import channels_of, is_constant
 
 __all__ = ["Element", "clip_element", "find_frame_map", "guide_element", "image_element", "read_buffer"]
@@ -95,7 +95,7 @@ def clip_element(clip: bpy.types.MovieClip) -> Element:
     pattern = sequence_pattern(path)
     default = FrameMap(clip.frame_start, number - 1 + clip.frame_offset)
     name = element_name(clip.name, numbered=True)
-    return Element(name, pattern, None, True, pattern.count("#"), space, default)
+    return Element(name, pattern, None, True, frame_padding(path), space, default)
 
 
 def find_frame_map(image: bpy.types.Image, element: Element, space: object = None) -> FrameMap:
@@ -170,7 +170,7 @@ def _numbered(image: bpy.types.Image, role: str) -> Element:
         )
     pattern = sequence_pattern(path)
     name = element_name(image.name, numbered=True)
-    return Element(name, pattern, None, True, pattern.count("#"), space, FrameMap(1, number - 1))
+    return Element(name, pattern, None, True, frame_padding(path), space, FrameMap(1, number - 1))
 
 
 def _existing_file(image: bpy.types.Image) -> str | None:

@@ -17,11 +17,11 @@ from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs, frames_text
 
 from .cache import MASKS, PICTURES
-from .frames import FrameMap, safe_name
+from .frames import FrameMap, at_frame, safe_name
 from .images import Element, clip_element, find_frame_map, guide_element, image_element
 from .masks import draw_mask
 from .run import Order
-from .wishes import Wishes
+from .wishes import DEFAULT_FOLDER, Wishes
 
 __all__ = ["Guides", "Placed", "place_order", "prepare_folder"]
 
@@ -56,11 +56,8 @@ class Placed:
     notes: tuple[str, ...] = field(default=())
 
     def file(self, number: int | None) -> Path:
-        """The matte of one number."""
-        hashes = self.pattern.count("#")
-        if number is None or not hashes:
-            return Path(self.pattern)
-        return Path(self.pattern.replace("#" * hashes, f"{number:0{hashes}d}"))
+        """The matte of one number; None for a single picture."""
+        return Path(self.pattern if number is None else at_frame(self.pattern, number))
 
 
 def place_order(
@@ -148,8 +145,9 @@ def _check_target(plate: bpy.types.ID, element: Element, wishes: Wishes) -> None
 
 def prepare_folder(text: str, element: Element, cache: Path) -> tuple[str, list[str]]:
     """The folder for mattes. Relative to the .blend file; before that is saved, beside the plate or in the cache."""
+    text = text.strip() or DEFAULT_FOLDER
     if not text.startswith("//") or bpy.data.filepath:
-        return bpy.path.abspath(text).rstrip("/\\") or "/", []
+        return bpy.path.abspath(text).rstrip("/\\"), []
     if element.path:
         folder = str(Path(element.path).parent / (text.strip("/") or "gossamer"))
     else:

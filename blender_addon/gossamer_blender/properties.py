@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import bpy
 
 from .session import session
+from .wishes import DEFAULT_FOLDER
 
 __all__ = ["DEVICES", "GUIDES", "OPTIONS", "GossamerClipSettings", "GossamerSettings", "with_properties"]
 
@@ -107,7 +108,10 @@ def _common(guide: str) -> dict[str, Any]:
             description="OpenColorIO name of the plate's colour space. Empty: what the datablock says",
         ),
         "output_folder": bpy.props.StringProperty(
-            name="Output", description="Folder for the mattes", default="//gossamer/", subtype="DIR_PATH"
+            name="Output",
+            description=f"Folder for the mattes. Empty: {DEFAULT_FOLDER}",
+            default=DEFAULT_FOLDER,
+            subtype="DIR_PATH",
         ),
         "frame_start": bpy.props.IntProperty(name="Start", description="First frame of the scene", default=1),
         "frame_end": bpy.props.IntProperty(name="End", description="Last frame of the scene", default=250),

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from gossamer_bridge.errors import KnobError
 
-__all__ = ["Wishes", "parse_frames", "tile_for_memory"]
+__all__ = ["DEFAULT_FOLDER", "Wishes", "parse_frames", "tile_for_memory"]
+
+DEFAULT_FOLDER = "//gossamer/"
+"""Where mattes go if the artist names no folder; ``//`` is the folder of the .blend file."""
 
 _TILES = ((700, 256), (1000, 512), (1500, 1024))
 """Memory limit in MB below which a tile of this side is used; core/decisions/0010-tiles.md has the measurements."""
@@ -24,7 +27,7 @@ class Wishes:
     band_in: float = 12.0
     band_out: float = 24.0
     plate_space: str = ""
-    output_folder: str = "//gossamer/"
+    output_folder: str = DEFAULT_FOLDER
     target: str = "NEW"
     """``NEW``: a datablock of its own. ``ALPHA``: the plate's own alpha channel."""
     scene_frames: tuple[int, ...] = ()

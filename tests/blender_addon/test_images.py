@@ -38,6 +38,15 @@ def test_a_sequence_is_a_pattern_and_begins_at_its_first_file(addon: Addon, tmp_
     assert element.default_map.number(1) == 1001
 
 
+def test_a_folder_with_a_hash_does_not_change_the_padding(addon: Addon, tmp_path: Path) -> None:
+    file = tmp_path / "Shot #3" / "fur.1001.exr"
+    plate = image(addon, "fur.1001.exr", file, source="SEQUENCE")
+    clip = blocks.MovieClip("fur.1001.exr", filepath=str(file))
+    images = addon.module("images")
+    for element in (images.image_element(plate), images.clip_element(clip)):
+        assert (element.path, element.padding) == (str(file.parent / "fur.####.exr"), 4)
+
+
 @pytest.mark.parametrize("state", [{"source": "GENERATED"}, {"is_dirty": True}, {"packed_file": object()}])
 def test_what_is_in_memory_only_is_read_from_there(addon: Addon, tmp_path: Path, state: dict[str, Any]) -> None:
     element = addon.module("images").image_element(image(addon, "painted", tmp_path / "old.png", **state))

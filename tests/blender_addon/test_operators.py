@@ -208,6 +208,25 @@ def test_before_the_file_is_saved_mattes_go_beside_the_plate_and_it_says_so(
     assert placed.file(1001).parent == tmp_path / "scenes" / "gossamer"
 
 
+def test_an_output_field_that_was_cleared_means_the_default(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    guides = addon.module("orders").Guides(trimap=shot.trimap)
+    addon.blender.data.filepath = str(tmp_path / "a.blend")
+    for cleared in ("", "  "):
+        placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(1,), output_folder=cleared)
+        assert placed.file(1001) == tmp_path / "gossamer" / "fur_alpha.1001.exr"
+    placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(1,), output_folder="/")
+    assert placed.pattern == "/fur_alpha.####.exr", "two slashes would mean the .blend file's folder"
+
+
+def test_a_matte_below_a_folder_with_a_hash_is_brought_home(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    file = tmp_path / "Shot #3" / "fur_alpha.1001.exr"
+    file.parent.mkdir()
+    shot.output_folder = str(file.parent)
+    addon.use_worker(matte_life(file))
+    assert addon.blender.operator("gossamer.matte").execute(addon.blender.context) == {"FINISHED"}
+    assert addon.blender.data.images["fur_alpha"].filepath == str(file)
+
+
 def test_the_test_button_shows_what_the_worker_answers(addon: Addon) -> None:
     addon.use_worker({})
     operator = addon.blender.operator("gossamer.test_worker")

@@ -33,6 +33,13 @@ def test_the_last_digits_of_a_file_name_are_the_frame(path: str, number: int | N
     assert frames.sequence_pattern(path) == pattern
 
 
+def test_a_folders_name_is_no_pattern() -> None:
+    assert frames.at_frame("/Shot #3/fur_alpha.####.exr", 7) == "/Shot #3/fur_alpha.0007.exr"
+    assert frames.at_frame("C:\\#\\a.##.exr", 101) == "C:\\#\\a.101.exr"
+    assert frames.frame_padding("/Shot #12/fur.01001.exr") == 5
+    assert frames.frame_padding("/Shot #12/fur.exr") == 0
+
+
 def test_scene_frames_and_file_numbers_are_each_others_inverse() -> None:
     lies = frames.FrameMap(start=11, offset=1000)
     assert lies.number(11) == 1001
