@@ -26,8 +26,8 @@ def bring_home(run: Run, placed: Placed) -> bpy.types.Image | None:
         return None
     file = placed.file(there[0] if placed.is_numbered else None)
     if placed.target == "ALPHA":
-        plate = bpy.data.images.get(placed.plate)
-        if plate is None:
+        plate = placed.origin.find()
+        if not isinstance(plate, bpy.types.Image):  # it is gone: ``place_order`` lets no clip through
             return None
         write_alpha(plate, file, session().journal)
         return plate
@@ -35,7 +35,7 @@ def bring_home(run: Run, placed: Placed) -> bpy.types.Image | None:
     return show_matte(
         placed.name,
         file,
-        plate=placed.plate,
+        origin=placed.origin,
         duration=duration,
         frame_map=placed.frame_map,
         is_numbered=placed.is_numbered,

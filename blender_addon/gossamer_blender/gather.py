@@ -9,6 +9,7 @@ import bpy
 
 from gossamer_bridge.errors import KnobError
 
+from .mattes import origin_of
 from .orders import Guides
 from .preferences import preferences
 from .properties import GossamerClipSettings, GossamerSettings
@@ -34,9 +35,9 @@ def plate_for(context: bpy.types.Context, editor: str) -> bpy.types.Image | bpy.
     chosen: Any = getattr(settings, "plate" if editor == "IMAGE" else "clip")
     if chosen is None:
         chosen = getattr(context.space_data, "image" if editor == "IMAGE" else "clip", None)
-        made_from = chosen.get("gossamer_plate", "") if chosen is not None else ""
-        if made_from:
-            chosen = bpy.data.images.get(made_from) or bpy.data.movieclips.get(made_from)
+        origin = origin_of(chosen) if isinstance(chosen, bpy.types.Image) else None
+        if origin is not None:
+            chosen = origin.find()
     found: bpy.types.Image | bpy.types.MovieClip | None = chosen
     return found
 

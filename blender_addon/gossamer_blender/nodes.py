@@ -7,7 +7,7 @@ import bpy
 
 from . import compat
 from .frames import FrameMap
-from .results import matte_map
+from .mattes import matte_map
 
 __all__ = ["add_matte_nodes", "frame_label"]
 

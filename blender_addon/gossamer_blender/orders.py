@@ -20,6 +20,7 @@ from .cache import MASKS, PICTURES
 from .frames import FrameMap, at_frame, safe_name
 from .images import Element, clip_element, find_frame_map, guide_element, image_element
 from .masks import draw_mask
+from .mattes import Origin
 from .run import Order
 from .wishes import DEFAULT_FOLDER, Wishes
 
@@ -42,8 +43,8 @@ class Placed:
     """An order, and what is needed to bring its results home."""
 
     order: Order
-    plate: str
-    """Name of the plate's datablock."""
+    origin: Origin
+    """The plate."""
     name: str
     """Name for the result's datablock."""
     is_numbered: bool
@@ -127,7 +128,7 @@ def place_order(
     )
     name = f"{element.name}_alpha"
     return Placed(
-        order, plate.name, name, element.is_numbered, frame_map, numbers, wishes.target, pattern, tuple(notes)
+        order, Origin.of(plate), name, element.is_numbered, frame_map, numbers, wishes.target, pattern, tuple(notes)
     )
 
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import bpy
 
 from .gather import plate_for, settings_for
+from .mattes import latest_matte
 from .preferences import preferences
 from .session import session
 from .text import draw_wrapped
-from .tools import latest_matte
 
 __all__ = ["CLASSES"]
 

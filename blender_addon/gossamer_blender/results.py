@@ -13,16 +13,14 @@ from gossamer_bridge.errors import KnobError
 from .frames import FrameMap, sequence_pattern
 from .images import read_buffer
 from .journal import Journal
+from .mattes import Origin, note, origin_of
 from .pixels import channels_of, with_alpha
 
-__all__ = ["matte_map", "plate_of", "show_matte", "write_alpha"]
-
-PLATE = "gossamer_plate"
-START, OFFSET = "gossamer_start", "gossamer_offset"
+__all__ = ["show_matte", "write_alpha"]
 
 
 def show_matte(
-    name: str, file: Path, *, plate: str, duration: int, frame_map: FrameMap | None, is_numbered: bool
+    name: str, file: Path, *, origin: Origin, duration: int, frame_map: FrameMap | None, is_numbered: bool
 ) -> bpy.types.Image:
     """The datablock that shows the mattes beginning with ``file``; the one of an earlier run if there is one.
 
@@ -31,45 +29,34 @@ def show_matte(
     Args:
         name: for a new datablock.
         file: the matte, of a sequence the first.
-        plate: name of the plate's datablock, noted on the result.
+        origin: the plate.
         duration: frames of the sequence.
-        frame_map: how the plate lies in time; noted on the result, so that nodes made later lie alike.
+        frame_map: how the plate lies in time.
         is_numbered: whether it is a sequence.
     """
-    image = _earlier(file, plate, is_numbered)
+    image = _earlier(file, origin, is_numbered)
     if image is None:
         image = bpy.data.images.load(str(file), check_existing=False)
         image.name = name
     image.filepath = str(file)
     image.source = "SEQUENCE" if is_numbered else "FILE"
     image.colorspace_settings.name = "Non-Color"
-    image[PLATE] = plate
+    note(image, origin, frame_map)
     if frame_map is not None:
-        image[START], image[OFFSET] = frame_map.start, frame_map.offset
         image["gossamer_duration"] = duration
     image.reload()
     return image
 
 
-def _earlier(file: Path, plate: str, is_numbered: bool) -> bpy.types.Image | None:
+def _earlier(file: Path, origin: Origin, is_numbered: bool) -> bpy.types.Image | None:
     """The datablock of an earlier run: same plate, same files."""
     wanted = sequence_pattern(str(file)) if is_numbered else str(file)
     for image in bpy.data.images:
-        if image.get(PLATE) == plate and not image.is_dirty:
+        if origin_of(image) == origin and not image.is_dirty:
             path = bpy.path.abspath(image.filepath, library=image.library)
             if (sequence_pattern(path) if is_numbered else path) == wanted:
                 return image
     return None
-
-
-def plate_of(image: bpy.types.Image) -> str:
-    """Name of the plate's datablock, if ``image`` is a matte of ours."""
-    return str(image.get(PLATE, ""))
-
-
-def matte_map(image: bpy.types.Image) -> FrameMap:
-    """How a matte of ours lies in time."""
-    return FrameMap(int(image.get(START, 1)), int(image.get(OFFSET, 0)))
 
 
 def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:

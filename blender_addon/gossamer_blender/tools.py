@@ -12,13 +12,13 @@ from gossamer_bridge.errors import BridgeError
 from .cache import clear
 from .gather import plate_for
 from .images import clip_element, find_frame_map, image_element
+from .mattes import latest_matte, matte_map, mattes, origin_of
 from .nodes import add_matte_nodes
 from .preferences import cache_folder, worker_settings
 from .properties import with_properties
-from .results import matte_map, plate_of
 from .session import session
 
-__all__ = ["CLASSES", "latest_matte"]
+__all__ = ["CLASSES"]
 
 
 class GossamerCancel(bpy.types.Operator):
@@ -112,11 +112,6 @@ class GossamerClearCache(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def latest_matte(plate: Any) -> bpy.types.Image | None:
-    """The matte that was made from a plate."""
-    return next((image for image in bpy.data.images if plate is not None and plate_of(image) == plate.name), None)
-
-
 @with_properties(matte=bpy.props.BoolProperty(name="Matte", default=True))
 class GossamerShow(bpy.types.Operator):
     """Show the matte or the plate in this editor, at the same place in time"""
@@ -138,6 +133,9 @@ class GossamerShow(bpy.types.Operator):
         plate: Any = plate_for(context, "IMAGE")
         matte = latest_matte(plate)
         if matte is None:
+            return {"CANCELLED"}
+        if not self.matte and isinstance(plate, bpy.types.MovieClip):
+            self.report({"ERROR"}, f"The plate {plate.name} is a clip. Open it in a Clip Editor.")
             return {"CANCELLED"}
         space.image = matte if self.matte else plate
         if matte.source == "SEQUENCE":
@@ -165,20 +163,17 @@ class GossamerAddNodes(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Find the matte and its plate, and wire them."""
-        mattes = [image for image in bpy.data.images if plate_of(image)]
         if self.matte:
-            mattes = [image for image in mattes if image.name == self.matte]
+            matte = next((matte for matte in mattes() if matte.name == self.matte), None)
         else:
-            shown = latest_matte(plate_for(context, self.editor))
-            mattes = [shown] if shown is not None else mattes[-1:]
-        if not mattes:
+            matte = latest_matte(plate_for(context, self.editor)) or next(iter(mattes()), None)
+        origin = origin_of(matte) if matte is not None else None
+        if matte is None or origin is None:
             self.report({"ERROR"}, "There is no matte yet. Pull one with Matte Frame or Matte Range first.")
             return {"CANCELLED"}
-        matte = mattes[0]
-        name = plate_of(matte)
-        plate = bpy.data.images.get(name) or bpy.data.movieclips.get(name)
+        plate = origin.find()
         if plate is None:
-            self.report({"ERROR"}, f"The plate {name} of {matte.name} is gone. Load it under that name.")
+            self.report({"ERROR"}, f"The plate {origin.name} of {matte.name} is gone. Load it under that name.")
             return {"CANCELLED"}
         try:
             if isinstance(plate, bpy.types.MovieClip):

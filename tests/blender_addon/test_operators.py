@@ -13,7 +13,7 @@ from tests.blender_addon.conftest import Addon, matte_life
 from tests.blender_addon.test_images import image
 from tests.blender_addon.test_plain import MASK, PICTURE, written
 from tests.blender_addon.test_results import mask
-from tests.fakes.fake_bpy import interface
+from tests.fakes.fake_bpy import blocks, interface
 
 TIMER = SimpleNamespace(type="TIMER", value="NOTHING")
 ESCAPE = SimpleNamespace(type="ESC", value="PRESS")
@@ -290,6 +290,50 @@ def test_show_and_add_nodes_find_the_matte_of_the_plate(addon: Addon, shot: Any,
     addon.blender.data.images.remove(shot.plate)
     assert nodes.execute(context) == {"CANCELLED"}
     assert "is gone. Load it under that name." in nodes.reports[-1][1]
+
+
+def matted_into(addon: Addon, settings: Any, folder: Path) -> Any:
+    folder.mkdir(exist_ok=True)
+    settings.output_folder = str(folder)
+    addon.use_worker(matte_life(folder / "fur_alpha.1001.exr"))
+    assert addon.blender.operator("gossamer.matte").execute(addon.blender.context) == {"FINISHED"}
+    return next(found for found in addon.blender.data.images if found.filepath.startswith(str(folder)))
+
+
+def test_buttons_that_state_no_matte_take_the_newest(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    context = addon.blender.context
+    user = SimpleNamespace(frame_start=1, frame_offset=1000, frame_duration=8, use_auto_refresh=True)
+    context.space_data = SimpleNamespace(type="IMAGE_EDITOR", image=shot.plate, image_user=user, tree_type="")
+    first, second = (matted_into(addon, shot, tmp_path / name) for name in ("one", "two"))
+    second.name = "fur_alpha.001"
+    addon.blender.operator("gossamer.show", matte=True).execute(context)
+    assert context.space_data.image is second
+    addon.blender.operator("gossamer.add_matte_nodes").execute(context)
+    assert [node.label for node in context.scene.node_tree.nodes if node.label] == ["Gossamer fur_alpha.001"]
+    assert matted_into(addon, shot, tmp_path / "one") is first
+    addon.blender.operator("gossamer.show", matte=True).execute(context)
+    assert context.space_data.image is first
+
+
+def test_nodes_for_a_matte_of_a_clip_hold_the_clip_and_not_an_image_of_its_name(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    context = addon.blender.context
+    shot.plate.name = "fur.1001.exr"
+    clip = blocks.MovieClip("fur.1001.exr", filepath=str(tmp_path / "fur.1001.exr"))
+    context.scene.gossamer_clip.clip = addon.blender.data.movieclips.add(clip)
+    context.scene.gossamer_clip.output_folder = shot.output_folder
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    operator = addon.blender.operator("gossamer.matte", editor="CLIP", trimap=shot.trimap.name)
+    assert operator.execute(context) == {"FINISHED"}
+    addon.blender.operator("gossamer.add_matte_nodes", editor="CLIP").execute(context)
+    assert "CompositorNodeMovieClip" in [node.bl_idname for node in context.scene.node_tree.nodes]
+    made = addon.blender.data.images["fur_alpha"]
+    user = SimpleNamespace(frame_start=1, frame_offset=1000, frame_duration=8, use_auto_refresh=True)
+    context.space_data, shot.plate = SimpleNamespace(type="IMAGE_EDITOR", image=made, image_user=user), None
+    show = addon.blender.operator("gossamer.show", matte=False)
+    assert show.execute(context) == {"CANCELLED"}
+    assert "is a clip. Open it in a Clip Editor." in show.reports[0][1]
 
 
 def test_a_press_and_the_clear_button_leave_alone_what_the_artist_has_in_the_cache_folder(

@@ -18,16 +18,17 @@ EVERY_TREE = pytest.mark.parametrize("addon", [(3, 4, 0), (4, 2, 0), (5, 0, 0)],
 
 def show(addon: Addon, file: Path, **more: Any) -> Any:
     lies = addon.module("frames").FrameMap(1, 1000)
-    settings: dict[str, Any] = {"plate": "fur", "duration": 8, "frame_map": lies, "is_numbered": True, **more}
+    fur = addon.module("mattes").Origin("fur")
+    settings: dict[str, Any] = {"origin": fur, "duration": 8, "frame_map": lies, "is_numbered": True, **more}
     return addon.module("results").show_matte("fur_alpha", file, **settings)
 
 
 def test_a_matte_is_data_and_remembers_its_plate_and_its_place_in_time(addon: Addon) -> None:
     matte = show(addon, Path("/out/fur_alpha.1003.exr"))
     assert (matte.name, matte.source, matte.colorspace_settings.name) == ("fur_alpha", "SEQUENCE", "Non-Color")
-    results = addon.module("results")
-    assert results.plate_of(matte) == "fur"
-    assert results.matte_map(matte).number(3) == 1003
+    mattes = addon.module("mattes")
+    assert mattes.origin_of(matte) == mattes.Origin("fur", "IMAGE")
+    assert mattes.matte_map(matte).number(3) == 1003
 
 
 def test_the_next_run_shows_its_files_in_the_same_datablock(addon: Addon) -> None:
@@ -40,6 +41,27 @@ def test_a_matte_that_was_painted_on_is_left_alone(addon: Addon) -> None:
     first = show(addon, Path("/out/fur_alpha.1001.exr"))
     first.is_dirty = True
     assert show(addon, Path("/out/fur_alpha.1001.exr")) is not first
+
+
+def test_the_latest_matte_of_a_plate_is_the_one_that_was_made_last_whatever_its_name(addon: Addon) -> None:
+    fur = image(addon, "fur", source="SEQUENCE")
+    latest = addon.module("mattes").latest_matte
+    assert latest(fur) is None
+    first, second = (show(addon, Path(f"/{folder}/fur_alpha.1001.exr")) for folder in ("out", "out2"))
+    first.name, second.name = "fur_alpha", "fur_alpha.001"
+    assert latest(fur) is second
+    assert show(addon, Path("/out/fur_alpha.1001.exr")) is first
+    assert latest(fur) is first
+
+
+def test_an_image_and_a_clip_of_one_name_have_mattes_of_their_own(addon: Addon) -> None:
+    fur = image(addon, "fur", source="SEQUENCE")
+    clip = addon.blender.data.movieclips.add(blocks.MovieClip("fur"))
+    mattes = addon.module("mattes")
+    of_image = show(addon, Path("/out/fur_alpha.1001.exr"))
+    of_clip = show(addon, Path("/out/fur_alpha.1001.exr"), origin=mattes.Origin.of(clip))
+    assert (mattes.latest_matte(fur), mattes.latest_matte(clip)) == (of_image, of_clip)
+    assert [mattes.origin_of(matte).find() for matte in (of_image, of_clip)] == [fur, clip]
 
 
 def write(addon: Addon, plate: Any) -> None:

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is noted on a matte's datablock: the plate it was made from, when, and how it lies in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+
+from .frames import FrameMap
+
+__all__ = ["Origin", "latest_matte", "matte_map", "mattes", "note", "origin_of"]
+
+PLATE, KIND = "gossamer_plate", "gossamer_kind"
+MADE = "gossamer_made"
+"""Rises with every run: Blender lists datablocks by name, which says nothing about when."""
+START, OFFSET = "gossamer_start", "gossamer_offset"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The plate of a matte, by name: the datablock itself may be gone when it is wanted."""
+
+    name: str
+    kind: str = "IMAGE"
+    """``IMAGE`` or ``CLIP``: an image and a clip of one file have the same name."""
+
+    @classmethod
+    def of(cls, plate: bpy.types.Image | bpy.types.MovieClip) -> Origin:
+        """How a plate is noted."""
+        return cls(plate.name, "CLIP" if isinstance(plate, bpy.types.MovieClip) else "IMAGE")
+
+    def find(self) -> bpy.types.Image | bpy.types.MovieClip | None:
+        """The datablock, if there still is one of that name."""
+        return bpy.data.movieclips.get(self.name) if self.kind == "CLIP" else bpy.data.images.get(self.name)
+
+
+def note(matte: bpy.types.Image, origin: Origin, frame_map: FrameMap | None) -> None:
+    """Make a datablock the newest matte of a plate.
+
+    Args:
+        matte: the datablock.
+        origin: its plate.
+        frame_map: how the plate lies in time, so that editors and nodes made later lie alike; None: a single picture.
+    """
+    newest = mattes()
+    matte[MADE] = 1 + (int(newest[0].get(MADE, 0)) if newest else 0)
+    matte[PLATE], matte[KIND] = origin.name, origin.kind
+    if frame_map is not None:
+        matte[START], matte[OFFSET] = frame_map.start, frame_map.offset
+
+
+def origin_of(image: bpy.types.Image) -> Origin | None:
+    """The plate, if ``image`` is a matte of ours."""
+    name = str(image.get(PLATE, ""))
+    return Origin(name, str(image.get(KIND, "IMAGE"))) if name else None
+
+
+def mattes() -> list[bpy.types.Image]:
+    """Every matte of ours in the file, the newest first."""
+    found = [image for image in bpy.data.images if origin_of(image) is not None]
+    return sorted(found, key=lambda image: int(image.get(MADE, 0)), reverse=True)
+
+
+def latest_matte(plate: bpy.types.Image | bpy.types.MovieClip | None) -> bpy.types.Image | None:
+    """The newest matte that was made from a plate."""
+    if plate is None:
+        return None
+    return next((matte for matte in mattes() if origin_of(matte) == Origin.of(plate)), None)
+
+
+def matte_map(matte: bpy.types.Image) -> FrameMap:
+    """How a matte of ours lies in time."""
+    return FrameMap(int(matte.get(START, 1)), int(matte.get(OFFSET, 0)))
