@@ -19,6 +19,7 @@ __all__ = [
     "alpha_over_inputs",
     "clear_tree",
     "compositor_tree",
+    "compositor_trees",
     "data_folder",
     "output_socket",
     "set_alpha_to_apply",
@@ -43,6 +44,13 @@ def compositor_tree(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bool]:
     if is_new:
         scene.node_tree.nodes.clear()
     return scene.node_tree, is_new
+
+
+def compositor_trees() -> list[bpy.types.NodeTree]:
+    """The compositor trees of all scenes that have one."""
+    names = ("compositing_node_group", "node_tree")
+    found = [getattr(scene, name, None) for scene in bpy.data.scenes for name in names]
+    return [tree for tree in found if tree is not None]
 
 
 def clear_tree(scene: bpy.types.Scene) -> None:

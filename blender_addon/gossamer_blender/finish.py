@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import bpy
 
+from .frames import sequence_numbers
+from .nodes import extend_to_last_frame
 from .orders import Placed
 from .results import show_matte, write_alpha
 from .run import Run
@@ -24,22 +26,20 @@ def bring_home(run: Run, placed: Placed) -> bpy.types.Image | None:
     done = bool(run.host.finished) or (run.result is not None and bool(run.result.finished_before))
     if (placed.is_numbered and not there) or (not placed.is_numbered and not done):
         return None
-    file = placed.file(there[0] if placed.is_numbered else None)
+    # Frames of earlier runs belong to the sequence as well.
+    first = min([*there, *sequence_numbers(str(placed.file(there[0])))]) if placed.is_numbered else None
+    file = placed.file(first)
     if placed.target == "ALPHA":
         plate = placed.origin.find()
         if not isinstance(plate, bpy.types.Image):  # it is gone: ``place_order`` lets no clip through
             return None
         write_alpha(plate, file, session().journal)
         return plate
-    duration = there[-1] - placed.frame_map.offset if placed.frame_map is not None else 1
-    return show_matte(
-        placed.name,
-        file,
-        origin=placed.origin,
-        duration=duration,
-        frame_map=placed.frame_map,
-        is_numbered=placed.is_numbered,
+    matte = show_matte(
+        placed.name, file, origin=placed.origin, frame_map=placed.frame_map, is_numbered=placed.is_numbered
     )
+    extend_to_last_frame(matte)
+    return matte
 
 
 def summary(run: Run, placed: Placed, matte: bpy.types.Image | None) -> list[str]:

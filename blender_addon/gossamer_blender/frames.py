@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = [
     "FrameMap",
@@ -13,6 +14,7 @@ __all__ = [
     "file_number",
     "frame_padding",
     "safe_name",
+    "sequence_numbers",
     "sequence_pattern",
 ]
 
@@ -61,6 +63,21 @@ def at_frame(pattern: str, number: int) -> str:
     """``/shot #3/fur.####.exr`` at frame 7 is ``/shot #3/fur.0007.exr``: a folder's name is not a pattern."""
     folder, name = _folder_and_name(pattern)
     return folder + re.sub("#+", lambda hashes: f"{number:0{len(hashes[0])}d}", name)
+
+
+def sequence_numbers(path: str) -> list[int]:
+    """The numbers of all files on disk that form one sequence with ``path``, rising."""
+    found = _split(path)
+    if found is None:
+        return []
+    folder, start = _folder_and_name(found[0])
+    named = re.compile(re.escape(start) + r"(\d+)" + re.escape(found[2]))
+    try:
+        matches = [named.fullmatch(file.name) for file in Path(folder).iterdir()]
+    except OSError:
+        return []
+    texts = [match[1] for match in matches if match is not None]
+    return sorted(int(text) for text in texts if text == f"{int(text):0{len(found[1])}d}")
 
 
 def _folder_and_name(path: str) -> tuple[str, str]:

@@ -18,7 +18,15 @@ from .colours import worker_space
 from .frames import FrameMap, element_name, file_number, frame_padding, sequence_pattern
 from .pixels import channels_of, is_constant
 
-__all__ = ["Element", "clip_element", "find_frame_map", "guide_element", "image_element", "read_buffer"]
+__all__ = [
+    "Element",
+    "clip_element",
+    "find_frame_map",
+    "guide_element",
+    "image_editors",
+    "image_element",
+    "read_buffer",
+]
 
 IN_MEMORY = ("GENERATED", "VIEWER")
 
@@ -98,7 +106,13 @@ def clip_element(clip: bpy.types.MovieClip) -> Element:
     return Element(name, pattern, None, True, frame_padding(path), space, default)
 
 
-def find_frame_map(image: bpy.types.Image, element: Element, space: object = None) -> FrameMap:
+def image_editors() -> list[bpy.types.Space]:
+    """Every Image Editor in the file."""
+    spaces = [area.spaces.active for screen in bpy.data.screens for area in screen.areas]
+    return [space for space in spaces if space is not None and space.type == "IMAGE_EDITOR"]
+
+
+def find_frame_map(image: bpy.types.Image, element: Element, space: bpy.types.Space | None = None) -> FrameMap:
     """How a sequence lies in time: as the editor that shows it says, else any other editor or compositor node.
 
     Args:
@@ -106,18 +120,12 @@ def find_frame_map(image: bpy.types.Image, element: Element, space: object = Non
         element: of the datablock; its ``default_map`` counts where the datablock is not in use.
         space: the Image Editor that was used, if any.
     """
-    shown = [space] if getattr(space, "image", None) == image else []
-    for screen in bpy.data.screens:
-        for area in screen.areas:
-            active = area.spaces.active
-            if active is not None and active.type == "IMAGE_EDITOR" and active.image == image:
-                shown.append(active)
-    for editor in shown:
-        user = editor.image_user  # type: ignore[attr-defined]
-        return FrameMap(user.frame_start, user.frame_offset)
-    for scene in bpy.data.scenes:
-        tree = getattr(scene, "compositing_node_group", None) or getattr(scene, "node_tree", None)
-        for node in tree.nodes if tree is not None else ():
+    for editor in (space, *image_editors()):
+        if getattr(editor, "image", None) == image:
+            user = editor.image_user  # type: ignore[union-attr]
+            return FrameMap(user.frame_start, user.frame_offset)
+    for tree in compat.compositor_trees():
+        for node in tree.nodes:
             if node.bl_idname == "CompositorNodeImage" and node.image == image:
                 return FrameMap(node.frame_start, node.frame_offset)
     return element.default_map

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import bpy
 
-from .frames import FrameMap
+from .frames import FrameMap, sequence_numbers
 
-__all__ = ["Origin", "latest_matte", "matte_map", "mattes", "note", "origin_of"]
+__all__ = ["Origin", "latest_matte", "matte_duration", "matte_map", "mattes", "note", "origin_of"]
 
 PLATE, KIND = "gossamer_plate", "gossamer_kind"
 MADE = "gossamer_made"
@@ -72,3 +72,14 @@ def latest_matte(plate: bpy.types.Image | bpy.types.MovieClip | None) -> bpy.typ
 def matte_map(matte: bpy.types.Image) -> FrameMap:
     """How a matte of ours lies in time."""
     return FrameMap(int(matte.get(START, 1)), int(matte.get(OFFSET, 0)))
+
+
+def matte_duration(matte: bpy.types.Image) -> int:
+    """Frames of the scene up to a matte's last file, of all that lie on disk: the last run may have made one of many.
+
+    Blender holds the frame at the end of a duration: one that is too short shows one picture for the rest of the shot.
+    """
+    if matte.source != "SEQUENCE":
+        return 1
+    numbers = sequence_numbers(bpy.path.abspath(matte.filepath, library=matte.library))
+    return max(1, numbers[-1] - matte_map(matte).offset) if numbers else 1

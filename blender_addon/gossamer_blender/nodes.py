@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plate, matte, Set Alpha and Alpha Over in the scene's compositor; nothing that is there is changed."""
+"""Plate, matte, Set Alpha and Alpha Over in the scene's compositor; what the artist has there is not changed."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import bpy
 
 from . import compat
 from .frames import FrameMap
-from .mattes import matte_map
+from .images import image_editors
+from .mattes import matte_duration, matte_map
 
-__all__ = ["add_matte_nodes", "frame_label"]
+__all__ = ["add_matte_nodes", "extend_to_last_frame", "frame_label"]
 
 GAP = 60
 WIDTH = 240
@@ -28,7 +31,6 @@ def add_matte_nodes(
     matte: bpy.types.Image,
     *,
     plate_map: FrameMap,
-    duration: int,
 ) -> bool:
     """Wire plate and matte into the scene's tree: Set Alpha, then Alpha Over.
 
@@ -40,18 +42,19 @@ def add_matte_nodes(
         plate: the image or clip that was matted.
         matte: its result.
         plate_map: how the plate lies in time.
-        duration: frames of plate and matte.
 
     Returns:
-        False if the nodes for this matte are there already.
+        False if the nodes for this matte are there already; they reach its last frame then.
     """
     tree, is_new = compat.compositor_tree(scene)
     label = frame_label(matte)
     if any(node.bl_idname == "NodeFrame" and node.label == label for node in tree.nodes):
+        extend_to_last_frame(matte)
         return False
     left, top = _free_place(tree)
     frame = tree.nodes.new("NodeFrame")
     frame.label = label
+    duration = matte_duration(matte)
     source = _plate_node(tree, plate, plate_map, duration)
     alpha = _image_node(tree, matte, matte_map(matte), duration)
     cut = tree.nodes.new("CompositorNodeSetAlpha")
@@ -80,6 +83,24 @@ def add_matte_nodes(
     if not output.is_linked:
         tree.links.new(over.outputs["Image"], output)
     return True
+
+
+def extend_to_last_frame(matte: bpy.types.Image) -> None:
+    """Have nodes and Image Editors that were set up for a matte go on to its last frame, which may have come since.
+
+    What goes on longer stays so: an artist may have set it.
+    """
+    users: list[Any] = [editor.image_user for editor in image_editors() if editor.image == matte]
+    for tree in compat.compositor_trees():
+        users += [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage" and _is_inside(node, matte)]
+    duration = matte_duration(matte)
+    for user in users:
+        if user.frame_duration < duration:
+            user.frame_duration = duration
+
+
+def _is_inside(node: bpy.types.Node, matte: bpy.types.Image) -> bool:
+    return node.parent is not None and node.parent.label == frame_label(matte)
 
 
 def _free_place(tree: bpy.types.NodeTree) -> tuple[float, float]:

@@ -67,7 +67,7 @@ def place_order(
     wishes: Wishes,
     *,
     cache: Path,
-    space: object = None,
+    space: bpy.types.Space | None = None,
 ) -> Placed:
     """Decide how everything is read and where the matte goes. On the main thread; quick.
 

@@ -20,7 +20,7 @@ __all__ = ["show_matte", "write_alpha"]
 
 
 def show_matte(
-    name: str, file: Path, *, origin: Origin, duration: int, frame_map: FrameMap | None, is_numbered: bool
+    name: str, file: Path, *, origin: Origin, frame_map: FrameMap | None, is_numbered: bool
 ) -> bpy.types.Image:
     """The datablock that shows the mattes beginning with ``file``; the one of an earlier run if there is one.
 
@@ -30,7 +30,6 @@ def show_matte(
         name: for a new datablock.
         file: the matte, of a sequence the first.
         origin: the plate.
-        duration: frames of the sequence.
         frame_map: how the plate lies in time.
         is_numbered: whether it is a sequence.
     """
@@ -42,8 +41,6 @@ def show_matte(
     image.source = "SEQUENCE" if is_numbered else "FILE"
     image.colorspace_settings.name = "Non-Color"
     note(image, origin, frame_map)
-    if frame_map is not None:
-        image["gossamer_duration"] = duration
     image.reload()
     return image
 

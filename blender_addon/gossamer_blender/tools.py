@@ -12,7 +12,7 @@ from gossamer_bridge.errors import BridgeError
 from .cache import clear
 from .gather import plate_for
 from .images import clip_element, find_frame_map, image_element
-from .mattes import latest_matte, matte_map, mattes, origin_of
+from .mattes import latest_matte, matte_duration, matte_map, mattes, origin_of
 from .nodes import add_matte_nodes
 from .preferences import cache_folder, worker_settings
 from .properties import with_properties
@@ -142,7 +142,7 @@ class GossamerShow(bpy.types.Operator):
             lies = matte_map(matte)
             user = space.image_user
             user.frame_start, user.frame_offset = lies.start, lies.offset
-            user.frame_duration = int(matte.get("gossamer_duration", 1))
+            user.frame_duration = max(user.frame_duration, matte_duration(matte))  # the plate's may be longer
             user.use_auto_refresh = True
         return {"FINISHED"}
 
@@ -183,8 +183,7 @@ class GossamerAddNodes(bpy.types.Operator):
         except BridgeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        duration = int(matte.get("gossamer_duration", 1))
-        if not add_matte_nodes(context.scene, plate, matte, plate_map=lies, duration=duration):
+        if not add_matte_nodes(context.scene, plate, matte, plate_map=lies):
             self.report({"INFO"}, f"The nodes for {matte.name} are there already")
         return {"FINISHED"}
 

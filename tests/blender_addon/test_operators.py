@@ -292,6 +292,55 @@ def test_show_and_add_nodes_find_the_matte_of_the_plate(addon: Addon, shot: Any,
     assert "is gone. Load it under that name." in nodes.reports[-1][1]
 
 
+def press(addon: Addon, tmp_path: Path, *numbers: int, **stated: Any) -> None:
+    """Matte these numbers of the plate."""
+    addon.use_worker(matte_life(*(matte(tmp_path, number) for number in numbers)))
+    assert addon.blender.operator("gossamer.matte", **stated).execute(addon.blender.context) == {"FINISHED"}
+
+
+def test_one_frame_of_a_range_leaves_the_matte_as_long_as_it_was(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    press(addon, tmp_path, *range(1001, 1009), frames="1-8")
+    press(addon, tmp_path, 1003, frames="3")
+    made = addon.blender.data.images["fur_alpha"]
+    assert made.filepath == str(matte(tmp_path, 1001))
+    assert addon.module("mattes").matte_duration(made) == 8
+
+
+def test_nodes_and_editors_of_a_matte_go_on_to_frames_that_come_later(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    context = addon.blender.context
+    press(addon, tmp_path, 1001, frames="1")
+    nodes = addon.blender.operator("gossamer.add_matte_nodes")
+    nodes.execute(context)
+    images = [node for node in context.scene.node_tree.nodes if node.bl_idname == "CompositorNodeImage"]
+    assert [node.frame_duration for node in images] == [1, 1]
+    made = addon.blender.data.images["fur_alpha"]
+    user = SimpleNamespace(frame_start=1, frame_offset=1000, frame_duration=1, use_auto_refresh=True)
+    editor = SimpleNamespace(type="IMAGE_EDITOR", image=made, image_user=user)
+    addon.blender.data.screens.add(screen_of(editor))
+    press(addon, tmp_path, *range(1001, 1009), frames="1-8")
+    assert [one.frame_duration for one in (*images, user)] == [8, 8, 8]
+    images[0].frame_duration, images[1].frame_duration = 24, 1
+    assert nodes.execute(context) == {"FINISHED"}
+    assert "are there already" in nodes.reports[-1][1]
+    assert [node.frame_duration for node in images] == [24, 8], "one that was set to be longer was shortened"
+
+
+def screen_of(editor: Any) -> Any:
+    return SimpleNamespace(name="Layout", areas=[SimpleNamespace(spaces=SimpleNamespace(active=editor))])
+
+
+def test_showing_the_plate_again_does_not_cut_it_to_the_frames_of_its_matte(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    context = addon.blender.context
+    user = SimpleNamespace(frame_start=1, frame_offset=1000, frame_duration=24, use_auto_refresh=True)
+    context.space_data = SimpleNamespace(type="IMAGE_EDITOR", image=shot.plate, image_user=user)
+    press(addon, tmp_path, 1001, frames="1")
+    for is_matte in (True, False):
+        addon.blender.operator("gossamer.show", matte=is_matte).execute(context)
+    assert (context.space_data.image, user.frame_duration) == (shot.plate, 24)
+
+
 def matted_into(addon: Addon, settings: Any, folder: Path) -> Any:
     folder.mkdir(exist_ok=True)
     settings.output_folder = str(folder)

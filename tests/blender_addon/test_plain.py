@@ -40,6 +40,14 @@ def test_a_folders_name_is_no_pattern() -> None:
     assert frames.frame_padding("/Shot #12/fur.exr") == 0
 
 
+def test_a_sequence_is_what_lies_on_disk(tmp_path: Path) -> None:
+    for name in ("fur.0998.exr", "fur.1001.exr", "fur.10000.exr", "fur.12.exr", "fur.1002.png", "xfur.1003.exr"):
+        (tmp_path / name).touch()
+    assert frames.sequence_numbers(str(tmp_path / "fur.1001.exr")) == [998, 1001, 10000]
+    assert frames.sequence_numbers(str(tmp_path / "fur.exr")) == []
+    assert frames.sequence_numbers(str(tmp_path / "nothing" / "fur.1001.exr")) == []
+
+
 def test_scene_frames_and_file_numbers_are_each_others_inverse() -> None:
     lies = frames.FrameMap(start=11, offset=1000)
     assert lies.number(11) == 1001

@@ -19,7 +19,7 @@ EVERY_TREE = pytest.mark.parametrize("addon", [(3, 4, 0), (4, 2, 0), (5, 0, 0)],
 def show(addon: Addon, file: Path, **more: Any) -> Any:
     lies = addon.module("frames").FrameMap(1, 1000)
     fur = addon.module("mattes").Origin("fur")
-    settings: dict[str, Any] = {"origin": fur, "duration": 8, "frame_map": lies, "is_numbered": True, **more}
+    settings: dict[str, Any] = {"origin": fur, "frame_map": lies, "is_numbered": True, **more}
     return addon.module("results").show_matte("fur_alpha", file, **settings)
 
 
@@ -154,7 +154,7 @@ def tree_of(scene: Any) -> Any:
 def add_nodes(addon: Addon, plate: Any, matte: Any) -> bool:
     lies = addon.module("frames").FrameMap(1, 1000)
     scene = addon.blender.context.scene
-    return bool(addon.module("nodes").add_matte_nodes(scene, plate, matte, plate_map=lies, duration=8))
+    return bool(addon.module("nodes").add_matte_nodes(scene, plate, matte, plate_map=lies))
 
 
 @EVERY_TREE

@@ -174,8 +174,11 @@ def the_compositor_shows_the_cutout_on_the_right_frame() -> str:
     images = installing.module(PACKAGE, "images")
     plate, result = bpy.data.images["fur.1001.exr"], bpy.data.images["fur_alpha"]
     lies = images.find_frame_map(plate, images.image_element(plate))
-    assert nodes.add_matte_nodes(own, plate, result, plate_map=lies, duration=4)
-    assert not nodes.add_matte_nodes(own, plate, result, plate_map=lies, duration=4), "added twice"
+    assert nodes.add_matte_nodes(own, plate, result, plate_map=lies)
+    assert not nodes.add_matte_nodes(own, plate, result, plate_map=lies), "added twice"
+    tree = installing.module(PACKAGE, "compat").compositor_tree(own)[0]
+    lasting = [node.frame_duration for node in tree.nodes if node.bl_idname == "CompositorNodeImage"]
+    assert lasting == [4, 4], f"frames 2-4 and then 1 were matted; plate and matte last {lasting} frames"
     own.frame_set(3)
     own.render.filepath = str(OUT / "comp.exr")
     with bpy.context.temp_override(scene=own):

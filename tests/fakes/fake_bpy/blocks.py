@@ -215,6 +215,8 @@ class Node:
         self.bl_idname, self.name, self.label, self.parent = kind, kind, "", None
         self.location, self.height = (0.0, 0.0), 100.0
         self.inputs, self.outputs = Sockets(self, *inputs), Sockets(self, *outputs)
+        if kind == "CompositorNodeImage":
+            self.frame_start, self.frame_offset, self.frame_duration = 1, 0, 1
         if "mode" in settings:
             self.mode = "REPLACE_ALPHA"
 
