@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -16,6 +17,7 @@ from gossamer_bridge.pixels import BOTTOM_UP, Pixels
 from . import compat
 from .colours import worker_space
 from .frames import FrameMap, element_name, file_number, frame_padding, sequence_pattern
+from .mattes import Origin, latest_matte, matte_map, origin_of
 from .pixels import channels_of, is_constant
 
 __all__ = [
@@ -113,22 +115,32 @@ def image_editors() -> list[bpy.types.Space]:
 
 
 def find_frame_map(image: bpy.types.Image, element: Element, space: bpy.types.Space | None = None) -> FrameMap:
-    """How a sequence lies in time: as the editor that shows it says, else any other editor or compositor node.
+    """How a plate lies in time: as the editor that shows it says, else any other editor or compositor node.
+
+    An editor that was switched to the plate's matte speaks for the plate: both share the editor's place in time.
 
     Args:
         image: the datablock.
-        element: of the datablock; its ``default_map`` counts where the datablock is not in use.
-        space: the Image Editor that was used, if any.
+        element: of the datablock; its ``default_map`` counts where neither it nor a matte of it is in use.
+        space: the editor that was used, if any.
     """
-    for editor in (space, *image_editors()):
-        if getattr(editor, "image", None) == image:
-            user = editor.image_user  # type: ignore[union-attr]
+    pressed: list[Any] = [space] if getattr(space, "image", None) is not None else []
+    for editors in (pressed, image_editors()):
+        showing = [editor for editor in editors if editor.image == image]
+        showing += [editor for editor in editors if _shows_matte(editor, image)]
+        if showing:
+            user = showing[0].image_user
             return FrameMap(user.frame_start, user.frame_offset)
     for tree in compat.compositor_trees():
         for node in tree.nodes:
             if node.bl_idname == "CompositorNodeImage" and node.image == image:
                 return FrameMap(node.frame_start, node.frame_offset)
-    return element.default_map
+    matte = latest_matte(image)
+    return matte_map(matte) if matte is not None and matte.source == "SEQUENCE" else element.default_map
+
+
+def _shows_matte(editor: Any, plate: bpy.types.Image) -> bool:
+    return editor.image is not None and origin_of(editor.image) == Origin.of(plate)
 
 
 def read_buffer(image: bpy.types.Image) -> array[float]:

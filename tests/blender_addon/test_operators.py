@@ -341,6 +341,34 @@ def test_showing_the_plate_again_does_not_cut_it_to_the_frames_of_its_matte(
     assert (context.space_data.image, user.frame_duration) == (shot.plate, 24)
 
 
+def test_a_press_with_the_matte_in_the_editor_is_about_the_same_place_in_time(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    context = addon.blender.context
+    plate, shot.plate = shot.plate, None
+    user = SimpleNamespace(frame_start=101, frame_offset=1000, frame_duration=8, use_auto_refresh=True)
+    editor = SimpleNamespace(type="IMAGE_EDITOR", image=plate, image_user=user)
+    context.space_data, context.scene.frame_current = editor, 103
+    press(addon, tmp_path, 1003)
+    addon.blender.operator("gossamer.show", matte=True).execute(context)
+    user.frame_start = 102  # moved while the matte is shown
+    images = addon.module("images")
+
+    def shown_at_104(space: Any) -> int:
+        found: int = images.find_frame_map(plate, images.image_element(plate), space).number(104)
+        return found
+
+    assert shown_at_104(editor) == 1003
+    addon.blender.data.screens.add(screen_of(editor))
+    assert shown_at_104(None) == 1003, "another editor shows the matte"
+    other = SimpleNamespace(frame_start=201, frame_offset=1000, frame_duration=8, use_auto_refresh=True)
+    addon.blender.data.screens.add(screen_of(SimpleNamespace(type="IMAGE_EDITOR", image=plate, image_user=other)))
+    assert shown_at_104(editor) == 1003, "the editor that was used counts before others"
+    assert shown_at_104(None) == 904, "the plate's own editor counts before its matte's"
+    addon.blender.data.screens.clear()
+    assert shown_at_104(None) == 1004, "shown nowhere, it lies as it did when it was matted"
+
+
 def matted_into(addon: Addon, settings: Any, folder: Path) -> Any:
     folder.mkdir(exist_ok=True)
     settings.output_folder = str(folder)
