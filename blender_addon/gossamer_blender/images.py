@@ -16,6 +16,7 @@ from gossamer_bridge.pixels import BOTTOM_UP, Pixels
 
 from . import compat
 from .colours import worker_space
+from .exr import has_layers
 from .frames import FrameMap, element_name, file_number, frame_padding, sequence_pattern
 from .mattes import Origin, latest_matte, matte_map, origin_of
 from .pixels import channels_of, is_constant
@@ -96,6 +97,8 @@ def clip_element(clip: bpy.types.MovieClip) -> Element:
             f"The clip {clip.name} has no file at {path}.",
             next_step="Correct its path in the Clip Editor, or reload it.",
         )
+    if has_layers(Path(path)):
+        raise _layers_error(f"The clip {clip.name}")
     number = file_number(path)
     space = worker_space(clip.colorspace_settings.name, compat.working_space())
     if clip.source == "MOVIE" or number is None:
@@ -173,6 +176,15 @@ def _refuse(image: bpy.types.Image, role: str) -> None:
             f"The {role} {image.name} is a render result, which Blender does not give out.",
             next_step="Save the render to a file, or use a Viewer node.",
         )
+    if image.type == "MULTILAYER" or has_layers(Path(_absolute(image))):
+        raise _layers_error(f"The {role} {image.name}")
+
+
+def _layers_error(what: str) -> KnobError:
+    return KnobError(
+        f"{what} is a multi-layer EXR: Blender shows one of its passes, and the worker cannot know which.",
+        next_step="Save the pass that is meant as EXR or PNG files of one layer, and use those.",
+    )
 
 
 def _numbered(image: bpy.types.Image, role: str) -> Element:

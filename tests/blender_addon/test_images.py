@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy
+import OpenImageIO
 import pytest
 
 from gossamer_bridge.errors import KnobError
@@ -89,6 +91,57 @@ def test_one_numbered_file_as_a_guide_stays_one_picture_under_a_sequence(addon: 
 def test_what_cannot_be_matted_is_refused_with_what_to_do(addon: Addon, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(KnobError, match=message):
         addon.module("images").image_element(image(addon, "plate", **settings))
+
+
+PASSES = tuple(f"ViewLayer.{name}.{letter}" for name in ("AO", "Combined") for letter in "RGB")
+
+
+def exr(file: Path, *parts: tuple[str, ...]) -> Path:
+    """An EXR of 2 x 1 pixels; each part has these channels."""
+    specs = [OpenImageIO.ImageSpec(2, 1, len(channels), "half") for channels in parts]
+    for index, (spec, channels) in enumerate(zip(specs, parts, strict=True)):
+        spec.channelnames = channels
+        spec.attribute("oiio:subimagename", f"part {index}")
+    output = OpenImageIO.ImageOutput.create(str(file))
+    assert output is not None
+    assert output.open(str(file), tuple(specs) if len(specs) > 1 else specs[0])
+    for index, spec in enumerate(specs):
+        assert index == 0 or output.open(str(file), spec, "AppendSubimage")
+        assert output.write_image(numpy.zeros((1, 2, spec.nchannels), numpy.float32))
+    output.close()
+    return file
+
+
+@pytest.mark.parametrize("source", ["FILE", "SEQUENCE"])
+def test_passes_are_refused_as_plate_and_guide_also_where_blender_has_not_read_the_file(
+    addon: Addon, tmp_path: Path, source: str
+) -> None:
+    file = exr(tmp_path / "render.1001.exr", PASSES)
+    images = addon.module("images")
+    render = image(addon, "render", file, source=source)
+    with pytest.raises(KnobError, match=r"The plate render is a multi-layer EXR.*Save the pass that is meant as"):
+        images.image_element(render)
+    with pytest.raises(KnobError, match=r"The trimap render is a multi-layer EXR"):
+        images.guide_element(render, "trimap", plate_is_numbered=True)
+    clip = blocks.MovieClip("render", filepath=str(file))
+    with pytest.raises(KnobError, match=r"The clip render is a multi-layer EXR"):
+        images.clip_element(clip)
+
+
+def test_passes_that_blender_knows_of_are_refused(addon: Addon) -> None:
+    with pytest.raises(KnobError, match=r"is a multi-layer EXR"):
+        addon.module("images").image_element(image(addon, "render", type="MULTILAYER", packed_file=object()))
+
+
+def test_channels_without_a_layer_are_one_picture_and_parts_are_layers(addon: Addon, tmp_path: Path) -> None:
+    file = exr(tmp_path / "plate.exr", (*"RGBA", "Z"))
+    assert addon.module("images").image_element(image(addon, "plate", file)).path == str(file)
+    has_layers = addon.module("exr").has_layers
+    cut = tmp_path / "cut.exr"
+    cut.write_bytes(exr(tmp_path / "passes.exr", PASSES).read_bytes()[:20])
+    assert has_layers(exr(tmp_path / "parts.exr", tuple("RGB"), tuple("RGB")))
+    assert not has_layers(cut)
+    assert not has_layers(tmp_path / "nothing.exr")
 
 
 def test_a_sequence_without_a_number_is_refused(addon: Addon, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ WITHOUT_BLENDER = {
     "bundled",
     "cache",
     "colours",
+    "exr",
     "frames",
     "host",
     "pixels",

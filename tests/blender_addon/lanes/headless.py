@@ -287,11 +287,31 @@ def refusals_say_what_to_do() -> str:
         refusal(plate="fur.1001.exr", trimap="trimap.1001.png", target="ALPHA"),
         refusal(plate="fur.1001.exr", trimap="trimap.1001.png", frames="7-9"),
         refusal(plate="painted", trimap="painted trimap", model="no such model"),
+        refusal(plate=load(rendered_passes()).name, trimap="painted trimap"),
     ]
     expected = ("no image called", "No trimap is chosen", "is one picture", "no place", "missing", "no such model")
+    expected += ("is a multi-layer EXR",)
     for text, part in zip(texts, expected, strict=True):
         assert part in text, f"{part!r} is not in {text!r}"
     return f"{len(texts)} messages"
+
+
+def rendered_passes() -> Path:
+    """The composite of the scene ``comp`` as Blender's own multi-layer EXR."""
+    own = bpy.data.scenes["comp"]
+    settings = own.render.image_settings
+    if hasattr(settings, "media_type"):  # from 5.0 on
+        settings.media_type = "MULTI_LAYER_IMAGE"
+    settings.file_format = "OPEN_EXR_MULTILAYER"
+    own.render.filepath = str(OUT / "passes.exr")
+    with bpy.context.temp_override(scene=own):
+        bpy.ops.render.render(write_still=True)
+    file = OUT / "passes.exr"
+    look = load(file)
+    assert tuple(look.size) == (0, 0)  # Blender reads the file when it is asked for the size
+    assert look.type == "MULTILAYER", f"Blender itself calls it {look.type}"
+    bpy.data.images.remove(look)
+    return file
 
 
 @check
