@@ -34,12 +34,16 @@ def before_render() -> None:
 
 
 def before_frame_render() -> None:
-    """Matte the frame that is about to be rendered, as far as its mattes are missing or out of date."""
+    """Matte the frame that is about to be rendered, as far as its mattes are missing or out of date.
+
+    What is current is kept whatever ``skip existing`` says: it may have been made a moment ago, by ``-x`` or
+    ``render.py`` for all frames at once.
+    """
     frame = nuke.frame()
     for node in _needed(nuke.thisNode()):
         name = node.fullName()
         if node["matte_in_render"].value():
-            matte(node, (frame,))
+            matte(node, (frame,), keep=True)
         elif not _has_result(node) or not _is_there(node, frame):
             raise NukeError(
                 f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."

@@ -57,13 +57,13 @@ class Plan:
         )
 
 
-def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Plan:
+def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: bool | None = None) -> Plan:
     """Read the knobs of ``node`` and check what can be checked.
 
     Args:
         node: a Gossamer node.
         frames: instead of the knob frame range.
-        again: also frames whose mattes are current.
+        keep: whether mattes that are current are left as they are, instead of the knob skip existing.
 
     Raises:
         NukeError: something is wrong that can be known before the first render.
@@ -91,7 +91,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again:
         pattern=pattern,
         frames=frames,
         views=views,
-        keep=settings.skip_existing and not again,
+        keep=settings.skip_existing if keep is None else keep,
         made_from=_digest(node, settings, color),
         transfers=transfers(node, settings),
         color=color,

@@ -42,27 +42,27 @@ _running: dict[str, NukePort] = {}
 
 def matte_frame(node: nuke.Group) -> None:
     """Button: matte the frame that is shown, even if there is a matte."""
-    _press(node, (nuke.frame(),), again=True)
+    _press(node, (nuke.frame(),), keep=False)
 
 
 def matte_range(node: nuke.Group) -> None:
     """Button: matte the frame range; frames whose mattes are current are kept if ``skip existing`` is on."""
-    _press(node, None, again=False)
+    _press(node, None, keep=None)
 
 
-def matte(node: nuke.Group, frames: tuple[int, ...] | None = None, *, again: bool = False) -> Outcome:
+def matte(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: bool | None = None) -> Outcome:
     """Matte now and wait: for terminals, farms and scripts. On the main thread.
 
     Args:
         node: a Gossamer node.
         frames: instead of the knob frame range.
-        again: also frames whose mattes are current.
+        keep: whether mattes that are current are left as they are, instead of the knob skip existing.
 
     Raises:
         NukeError, BridgeError: ``str`` of it is a sentence for the artist; the node's status has it too.
     """
     _refuse_twice(node)
-    plan = make_plan(node, frames, again=again)
+    plan = make_plan(node, frames, keep=keep)
     port = _port(plan)
     try:
         return _run(plan, port)
@@ -127,15 +127,15 @@ def close_worker() -> None:
 atexit.register(close_worker)
 
 
-def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, again: bool) -> None:
+def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | None) -> None:
     """A button: in a GUI the work goes on in a thread of its own, in a terminal here."""
     name = node.fullName()
     if not nuke.GUI:
-        matte(node, frames, again=again)
+        matte(node, frames, keep=keep)
         return
     try:
         _refuse_twice(node)
-        plan = make_plan(node, frames, again=again)
+        plan = make_plan(node, frames, keep=keep)
     except NukeError as error:
         _show_error(name, str(error))
         return

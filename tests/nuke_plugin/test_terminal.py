@@ -74,10 +74,11 @@ def test_a_render_in_a_gui_mattes_its_frames_and_asks_nothing(app: Any, shot: Sh
     assert app.messages == []
 
 
+@pytest.mark.parametrize("skip_existing", [True, False])
 def test_nuke_x_mattes_all_frames_in_one_job_before_it_renders(
-    start: Any, app: Any, shot: Shot, monkeypatch: Any
+    start: Any, app: Any, shot: Shot, monkeypatch: Any, skip_existing: bool
 ) -> None:
-    node = shot.node(app)
+    node = shot.node(app, skip_existing=skip_existing)
     write_below(app, node, shot.folder.parent)
     app.save_as(shot.folder.parent / "shot.nk")
     farm = start(gui=False, arguments=("-x", "-F", "1002-1004", "shot.nk"))
@@ -88,8 +89,9 @@ def test_nuke_x_mattes_all_frames_in_one_job_before_it_renders(
     monkeypatch.setattr(session, "_keeper", keeper)
     farm.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
     assert [job["frames"] for job in keeper.jobs] == ["1002-1004"]
+    farm.render.nested = False
     farm.module.execute("Write1", 1002, 1004)
-    assert len(keeper.jobs) == 1
+    assert [job["frames"] for job in keeper.jobs] == ["1002-1004"]
 
 
 def test_nuke_x_with_names_mattes_what_those_writes_need(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:

@@ -92,9 +92,12 @@ def test_the_smoke_test_fails_where_something_is_wrong(
     assert "pass   1 the node is there" in printed
 
 
-def test_the_farm_script_mattes_a_chunk_in_one_job_and_renders_it(terminal: Any, shot: Shot, worker: Any) -> None:
+@pytest.mark.parametrize("skip_existing", [True, False])
+def test_the_farm_script_mattes_a_chunk_in_one_job_and_renders_it(
+    terminal: Any, shot: Shot, worker: Any, skip_existing: bool
+) -> None:
     keeper = worker()
-    node = shot.node(terminal)
+    node = shot.node(terminal, skip_existing=skip_existing)
     terminal.module.nodes.Write(
         inputs=[node],
         file=f"{shot.folder.parent.as_posix()}/out.%04d.exr",
