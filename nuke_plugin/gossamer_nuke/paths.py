@@ -76,9 +76,9 @@ def at_view(pattern: str, view: str) -> str:
 
 
 def at_frame(pattern: str, frame: int, view: str) -> Path:
-    """The file of one frame in one view."""
-    filled = _FRAME_TOKEN.sub(lambda match: match[0] % frame, at_view(pattern, view))
-    return Path(filled)
+    """The file of one frame in one view. A ``#`` in a folder's name is no frame number."""
+    path = Path(at_view(pattern, view))
+    return path.with_name(_FRAME_TOKEN.sub(lambda match: match[0] % frame, path.name))
 
 
 def report_path(pattern: str) -> Path:

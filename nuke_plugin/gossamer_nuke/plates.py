@@ -51,7 +51,7 @@ def render_inputs(plan: Plan, frame: int, view: str, scratch: Path) -> None:
                 put(write, disable=True, file=UNUSED)
             finally:
                 nuke.Undo.enable()
-        if not Path(path.as_posix() % frame).is_file():
+        if not path.with_name(path.name % frame).is_file():
             raise NukeError(
                 f"{plan.node}: Nuke rendered the {transfer.stem} of frame {frame}, but wrote no file into {scratch}. "
                 "Check that the disk is not full and that no filename filter moves it."

@@ -31,6 +31,18 @@ def test_a_range_with_gaps_mattes_those_frames_and_no_other(app: Any, shot: Shot
     assert [job["frames"] for job in keeper.jobs] == ["1001,1003-1004"]
 
 
+def test_a_folder_may_have_a_number_sign_in_its_name(app: Any, shot: Shot, worker: Any, tmp_path: Path) -> None:
+    keeper = worker()
+    folder = tmp_path / "shot #3"
+    node = shot.node(app, frame_range="1001-1002", output_folder=folder.as_posix())
+    press(app, node)
+    assert app.messages == []
+    assert sorted(path.name for path in folder.glob("*.exr")) == ["Gossamer1.1001.exr", "Gossamer1.1002.exr"]
+    assert channel(app, node)[16, 16] == 1
+    press(app, node)
+    assert len(keeper.jobs) == 1
+
+
 def test_a_frame_that_was_not_matted_is_an_error_and_not_another_frames_matte(
     app: Any, shot: Shot, worker: Any
 ) -> None:
