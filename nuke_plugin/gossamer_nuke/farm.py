@@ -6,7 +6,7 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import node_by_name, nuke
 from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
-from gossamer_nuke.paths import at_frame
+from gossamer_nuke.paths import Stamps, at_frame
 from gossamer_nuke.session import matte
 from gossamer_nuke.upstream import gossamer_nodes_above
 
@@ -26,11 +26,6 @@ def before_render() -> None:
         name, view = node.fullName(), str(node["view"].value())
         if view != VIEWS[0]:
             raise NukeError(f"{name}: view is {view}, so the picture would be rendered instead. Set view to matte.")
-        wanted = OUTPUTS[int(node["output"].getValue())]
-        if wanted != OUTPUTS[0] and _has_result(node) and not node["has_foreground"].value():
-            raise NukeError(
-                f"{name}: output is {wanted}, but the mattes were made without a foreground. Matte the range again."
-            )
 
 
 def before_frame_render() -> None:
@@ -41,13 +36,10 @@ def before_frame_render() -> None:
     """
     frame = nuke.frame()
     for node in _needed(nuke.thisNode()):
-        name = node.fullName()
         if node["matte_in_render"].value():
             matte(node, (frame,), keep=True)
-        elif not _has_result(node) or not _is_there(node, frame):
-            raise NukeError(
-                f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."
-            )
+        else:
+            _check_matte(node, frame)
 
 
 def script_loaded() -> None:
@@ -149,10 +141,34 @@ def _needed(write: nuke.Node) -> list[nuke.Group]:
     return [node for node in gossamer_nodes_above(write) if not node["disable"].value()]
 
 
-def _has_result(node: nuke.Group) -> bool:
-    return bool(node["has_result"].value())
+def _check_matte(node: nuke.Group, frame: int) -> None:
+    """Whether the mattes of ``frame`` are there and hold what the node passes on.
+
+    The knobs say what the last run made, which may have been other frames: Nuke would fill up with black.
+
+    Raises:
+        NukeError: no.
+    """
+    name, pattern = node.fullName(), str(node["result_file"].value())
+    stamps = Stamps(pattern, name)
+    for view in nuke.views():
+        if not node["has_result"].value() or not at_frame(pattern, frame, view).is_file():
+            raise NukeError(
+                f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."
+            )
+        for layer in _layers(node):
+            if not stamps.holds(frame, view, layer):
+                raise NukeError(
+                    f"{name}: the matte of frame {frame} was made without {layer} and would be rendered with a black "
+                    "one. Matte the range again, or switch on 'matte in renders'."
+                )
 
 
-def _is_there(node: nuke.Group, frame: int) -> bool:
-    pattern = str(node["result_file"].value())
-    return all(at_frame(pattern, frame, view).is_file() for view in nuke.views())
+def _layers(node: nuke.Group) -> list[str]:
+    """What the node takes from its mattes beside the alpha."""
+    wants_foreground = OUTPUTS[int(node["output"].getValue())] != OUTPUTS[0]
+    is_passed_on = {
+        "foreground": wants_foreground or node["has_foreground"].value(),
+        "confidence": node["has_confidence"].value(),
+    }
+    return [layer for layer, is_wanted in is_passed_on.items() if is_wanted]

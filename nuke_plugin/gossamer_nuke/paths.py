@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.knobs import Settings
@@ -105,7 +106,7 @@ def make_scratch() -> Path:
 
 
 class Stamps:
-    """One small file beside each matte that says from what it was made."""
+    """One small file beside each matte that says from what it was made and what it holds."""
 
     def __init__(self, pattern: str, node: str) -> None:
         self._pattern, self._node = pattern, node
@@ -116,17 +117,27 @@ class Stamps:
 
     def is_current(self, frame: int, view: str, key: str) -> bool:
         """Whether the matte is there, whole, and made from what ``key`` stands for."""
+        return bool(self._read(frame, view).get("key") == key)
+
+    def holds(self, frame: int, view: str, layer: str) -> bool:
+        """Whether the matte is there, whole, and was made with ``layer``: ``foreground`` or ``confidence``."""
+        return bool(self._read(frame, view).get(layer))
+
+    def write(self, frame: int, view: str, key: str, *, foreground: bool, confidence: bool) -> None:
+        """Note a matte that has just been made."""
+        matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
+        values = {"key": key, "bytes": matte.stat().st_size, "foreground": foreground, "confidence": confidence}
+        write_whole(stamp, values, self._node)
+
+    def _read(self, frame: int, view: str) -> dict[str, Any]:
+        """The note; empty if it cannot be read, or is not of the matte that lies there."""
         matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
         try:
             values = json.loads(stamp.read_text(encoding="utf-8"))
-            return bool(values["key"] == key and values["bytes"] == matte.stat().st_size)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def write(self, frame: int, view: str, key: str) -> None:
-        """Note a matte that has just been made."""
-        matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
-        write_whole(stamp, {"key": key, "bytes": matte.stat().st_size}, self._node)
+            is_its_own = isinstance(values, dict) and values.get("bytes") == matte.stat().st_size
+        except (OSError, ValueError):
+            return {}
+        return values if is_its_own else {}
 
     def _path(self, frame: int, view: str) -> Path:
         matte = at_frame(self._pattern, frame, view)

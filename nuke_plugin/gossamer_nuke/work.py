@@ -162,7 +162,14 @@ class _View:
 
     def settle(self) -> None:
         """Take over what the worker said it has written."""
+        settings = self.plan.settings
         for frame, files in self.port.take_finished():
             self.outcome.frames.append(Done(frame, self.view, files))
-            self.plan.stamps.write(frame, self.view, self.keys[frame])
+            self.plan.stamps.write(
+                frame,
+                self.view,
+                self.keys[frame],
+                foreground=settings.wants_foreground,
+                confidence=settings.write_confidence,
+            )
         self.port.done = len(self.outcome.frames)

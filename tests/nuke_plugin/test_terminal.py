@@ -164,15 +164,54 @@ def test_a_view_left_on_something_else_fails_the_render(terminal: Any, shot: Sho
         terminal.module.execute(write, 1001, 1001)
 
 
-def test_a_foreground_that_was_never_made_fails_the_render(terminal: Any, shot: Shot, worker: Any) -> None:
+def test_a_foreground_that_was_never_made_is_made_by_the_render(terminal: Any, shot: Shot, worker: Any) -> None:
     worker()
     node = shot.node(terminal)
     from gossamer_nuke.session import matte
 
     matte(node, (1001,))
     node["output"].setValue("foreground")
+    terminal.module.execute(write_below(terminal, node, shot.folder.parent), 1001, 1001)
+    planes, _ = read_exr(shot.folder.parent / "out" / "comp.1001.exr")
+    assert planes["R"][16, 16] > 0.5
+
+
+@pytest.mark.parametrize("layer", ["foreground", "confidence"])
+def test_with_matte_in_renders_off_a_frame_without_the_layer_fails_the_render(
+    terminal: Any, shot: Shot, worker: Any, layer: str
+) -> None:
+    worker()
+    node = shot.node(terminal)
+    from gossamer_nuke.session import matte
+
+    matte(node, (1001, 1002))
+    node[f"write_{layer}"].setValue(True)
+    matte(node, (1001,))  # the last run made the layer, and the frame before it has none
+    node["matte_in_render"].setValue(False)
     write = write_below(terminal, node, shot.folder.parent)
-    with pytest.raises(RuntimeError, match=r"output is foreground, but the mattes were made without.*again"):
+    terminal.module.execute(write, 1001, 1001)
+    with pytest.raises(RuntimeError, match=rf"Gossamer1: the matte of frame 1002 was made without {layer} .*again"):
+        terminal.module.execute(write, 1002, 1002)
+    matte(node, (1002,))
+    terminal.module.execute(write, 1002, 1002)
+
+
+def test_with_matte_in_renders_off_output_foreground_wants_one_in_each_view(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    worker()
+    terminal.root_node["views"].setValue("left\nright")
+    terminal.view = "left"
+    node = shot.node(terminal, output_pattern="matte.%V.####.exr")
+    from gossamer_nuke.session import matte
+
+    matte(node, (1001,))
+    node["output"].setValue("foreground")
+    node["views"].setValue("left")
+    matte(node, (1001,))
+    node["matte_in_render"].setValue(False)
+    write = write_below(terminal, node, shot.folder.parent)
+    with pytest.raises(RuntimeError, match="the matte of frame 1001 was made without foreground"):
         terminal.module.execute(write, 1001, 1001)
 
 
