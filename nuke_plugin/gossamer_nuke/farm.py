@@ -7,8 +7,9 @@ from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import node_by_name, nuke
 from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
 from gossamer_nuke.paths import Stamps, at_frame
+from gossamer_nuke.plan import own_frames
 from gossamer_nuke.session import matte
-from gossamer_nuke.upstream import gossamer_nodes_above
+from gossamer_nuke.upstream import Needed, needed_by
 
 __all__ = [
     "before_frame_render",
@@ -21,11 +22,18 @@ __all__ = [
 
 
 def before_render() -> None:
-    """Refuse a render that would silently come out wrong."""
-    for node in _needed(nuke.thisNode()):
-        name, view = node.fullName(), str(node["view"].value())
+    """Refuse a render that would silently come out wrong, and do at once what cannot be done frame by frame.
+
+    Which mattes a TimeOffset or a FrameHold will ask for is not known, so a node above one gets its whole range.
+    """
+    found = _needed(nuke.thisNode())
+    for needed in found:
+        name, view = needed.node.fullName(), str(needed.node["view"].value())
         if view != VIEWS[0]:
             raise NukeError(f"{name}: view is {view}, so the picture would be rendered instead. Set view to matte.")
+    for needed in found:
+        if needed.at_others:
+            _prepare(needed.node, own_frames(needed.node), is_known=False)
 
 
 def before_frame_render() -> None:
@@ -35,11 +43,9 @@ def before_frame_render() -> None:
     ``render.py`` for all frames at once.
     """
     frame = nuke.frame()
-    for node in _needed(nuke.thisNode()):
-        if node["matte_in_render"].value():
-            matte(node, (frame,), keep=True)
-        else:
-            _check_matte(node, frame)
+    for needed in _needed(nuke.thisNode()):
+        if needed.at_its_frames:
+            _prepare(needed.node, (frame,), is_known=True)
 
 
 def script_loaded() -> None:
@@ -62,14 +68,17 @@ def active_writes() -> list[nuke.Node]:
 
 
 def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
-    """Matte ``frames`` of every Gossamer node above ``writes``."""
-    done: set[str] = set()
-    for write in writes:
-        for node in gossamer_nodes_above(write):
-            is_wanted = node["matte_in_render"].value() and not node["disable"].value()
-            if is_wanted and node.fullName() not in done:
-                done.add(node.fullName())
-                matte(node, frames)
+    """Matte ``frames`` of every Gossamer node above ``writes``, or its whole range where time is changed below it.
+
+    Of such a range what is current is kept in any case: each chunk of a farm would do all of it again.
+    """
+    for needed in needed_by(*writes):
+        node = needed.node
+        if node["matte_in_render"].value() and not node["disable"].value():
+            wanted = set(frames) if needed.at_its_frames else set()
+            if needed.at_others:
+                wanted.update(own_frames(node))
+            matte(node, tuple(sorted(wanted)), keep=True if needed.at_others else None)
 
 
 def render_script(script: str, frames: str, names: list[str]) -> None:
@@ -133,15 +142,30 @@ def needed_frames(arguments: list[str]) -> tuple[int, ...]:
     return tuple(range(root.firstFrame(), root.lastFrame() + 1))
 
 
-def _needed(write: nuke.Node) -> list[nuke.Group]:
+def _needed(write: nuke.Node) -> list[Needed]:
     """The Gossamer nodes above a Write that is being rendered; none for the Writes inside of one."""
     parent = write.parent()
     if parent is not None and is_gossamer(parent):
         return []
-    return [node for node in gossamer_nodes_above(write) if not node["disable"].value()]
+    return [needed for needed in needed_by(write) if not needed.node["disable"].value()]
 
 
-def _check_matte(node: nuke.Group, frame: int) -> None:
+def _prepare(node: nuke.Group, frames: tuple[int, ...], *, is_known: bool) -> None:
+    """Matte ``frames`` for a render as far as they are missing or out of date, or only look if that is wanted.
+
+    Args:
+        node: a Gossamer node.
+        frames: of it.
+        is_known: whether the render needs each of them. If not, it fails by itself at one that is missing.
+    """
+    if node["matte_in_render"].value():
+        matte(node, frames, keep=True)
+    else:
+        for frame in frames:
+            _check_matte(node, frame, may_be_missing=not is_known)
+
+
+def _check_matte(node: nuke.Group, frame: int, *, may_be_missing: bool) -> None:
     """Whether the mattes of ``frame`` are there and hold what the node passes on.
 
     The knobs say what the last run made, which may have been other frames: Nuke would fill up with black.
@@ -153,6 +177,8 @@ def _check_matte(node: nuke.Group, frame: int) -> None:
     stamps = Stamps(pattern, name)
     for view in nuke.views():
         if not node["has_result"].value() or not at_frame(pattern, frame, view).is_file():
+            if may_be_missing:
+                continue
             raise NukeError(
                 f"{name}: there is no matte of frame {frame}. Matte the range, or switch on 'matte in renders'."
             )

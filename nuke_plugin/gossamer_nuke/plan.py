@@ -18,7 +18,7 @@ from gossamer_nuke.knobs import Settings, read_settings
 from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
 from gossamer_nuke.upstream import recipe
 
-__all__ = ["Plan", "find_node", "frame_key", "make_plan"]
+__all__ = ["Plan", "find_node", "frame_key", "make_plan", "own_frames"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
             "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
         )
     if frames is None:
-        frames = _frames(node, settings)
+        frames = own_frames(node)
     check_inputs(node, settings, frames)
     views = _views(settings)
     script = nuke.root().name()
@@ -126,8 +126,13 @@ def find_node(plan: Plan) -> nuke.Group:
     return node
 
 
-def _frames(node: nuke.Group, settings: Settings) -> tuple[int, ...]:
-    plate = node.input(0)
+def own_frames(node: nuke.Group) -> tuple[int, ...]:
+    """The knob frame range, else the range of the plate.
+
+    Raises:
+        NukeError: the knob holds no frame range.
+    """
+    settings, plate = read_settings(node), node.input(0)
     if settings.frame_range or plate is None:
         return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
     reach = plate.frameRange()

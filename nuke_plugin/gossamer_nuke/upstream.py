@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from gossamer_nuke.host import nuke
 from gossamer_nuke.knobs import is_gossamer
 
-__all__ = ["gossamer_nodes_above", "recipe"]
+__all__ = ["Needed", "needed_by", "recipe"]
 
 LOOKS = (
     *("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark"),
@@ -16,12 +17,36 @@ LOOKS = (
 )
 """Knobs that move no pixel, by the beginning of their names. The second line's are those that our own runs set: what
 they come from, the other knobs and the nodes above, is in the digest."""
+TIME_NODES = (
+    *("TimeOffset", "TimeWarp", "TimeClip", "TimeBlur", "TimeEcho", "NoTimeBlur", "FrameHold", "FrameBlend", "Retime"),
+    *("AppendClip", "OFlow", "Kronos", "MotionBlur", "TemporalMedian", "Denoise", "Deflicker", "SmartVector"),
+    *("OFXuk.co.thefoundry.time.", "OFXcom.revisionfx."),
+)
+"""Classes, by the beginning of their names, that ask for other frames than they are asked for. Below one that is not
+here, the Read inside the node fails at a frame without a matte."""
 
 
-def walk(node: nuke.Node) -> Iterator[nuke.Node]:
-    """Everything above ``node`` and the node itself, each once, from the top down; into groups and out of them."""
+@dataclass(frozen=True)
+class Needed:
+    """A Gossamer node whose mattes a render needs."""
+
+    node: nuke.Group
+    at_its_frames: bool
+    """Of the frames that are rendered."""
+    at_others: bool
+    """Of frames that only a node in between knows, such as a TimeOffset."""
+
+
+def walk(*nodes: nuke.Node, above: Callable[[nuke.Node], list[nuke.Node | None]] | None = None) -> Iterator[nuke.Node]:
+    """Everything above ``nodes`` and they themselves, each once, from the top down; into groups and out of them.
+
+    Args:
+        nodes: where to begin.
+        above: what a node gets its picture from; :func:`_above` if not given.
+    """
+    above = above or _above
     seen: set[str] = set()
-    waiting = [(node, False)]
+    waiting = [(node, False) for node in reversed(nodes)]
     while waiting:
         current, is_ready = waiting.pop()
         if is_ready:
@@ -29,7 +54,7 @@ def walk(node: nuke.Node) -> Iterator[nuke.Node]:
         elif current.fullName() not in seen:
             seen.add(current.fullName())
             waiting.append((current, True))
-            waiting += [(above, False) for above in reversed(_above(current)) if above is not None]
+            waiting += [(upper, False) for upper in reversed(above(current)) if upper is not None]
 
 
 def _above(node: nuke.Node) -> list[nuke.Node | None]:
@@ -37,14 +62,36 @@ def _above(node: nuke.Node) -> list[nuke.Node | None]:
     if node.Class() == "Input":
         group = node.parent()
         found.append(group.input(int(node["number"].getValue())))
-    elif isinstance(node, nuke.Group) and not is_gossamer(node):
-        found += [inner for inner in node.nodes() if inner.Class() == "Output"]
-    return found
+    return found + _outputs(node)
 
 
-def gossamer_nodes_above(node: nuke.Node) -> list[nuke.Group]:
-    """The Gossamer nodes whose mattes a render of ``node`` needs, those farther up first."""
-    return [above for above in walk(node) if isinstance(above, nuke.Group) and is_gossamer(above)]
+def _above_at_its_frame(node: nuke.Node) -> list[nuke.Node | None]:
+    """What it gets at the frame it is asked for; a group does so through its inside, where the frame may change."""
+    return [] if _changes_time(node) else _outputs(node) or _above(node)
+
+
+def _outputs(node: nuke.Node) -> list[nuke.Node | None]:
+    """Inside of a group that is not ours."""
+    if not isinstance(node, nuke.Group) or is_gossamer(node):
+        return []
+    return [inner for inner in node.nodes() if inner.Class() == "Output"]
+
+
+def _changes_time(node: nuke.Node) -> bool:
+    disable = node.knob("disable")
+    return node.Class().startswith(TIME_NODES) and not (disable is not None and disable.value())
+
+
+def needed_by(*writes: nuke.Node) -> list[Needed]:
+    """The Gossamer nodes whose mattes a render of ``writes`` needs, those farther up first."""
+    everything = list(walk(*writes))
+    at_its_frames = {node.fullName() for node in walk(*writes, above=_above_at_its_frame)}
+    at_others = {node.fullName() for node in walk(*filter(_changes_time, everything))}
+    return [
+        Needed(node, node.fullName() in at_its_frames, node.fullName() in at_others)
+        for node in everything
+        if isinstance(node, nuke.Group) and is_gossamer(node)
+    ]
 
 
 def recipe(node: nuke.Node) -> str:

@@ -124,6 +124,69 @@ def test_of_two_nodes_in_a_row_the_upper_one_is_matted_first(terminal: Any, shot
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1001", "1002", "1002"]
 
 
+def retimed(app: Any, node: Any, shot: Shot) -> Any:
+    """A Write below a TimeOffset of one frame, which stands in a group."""
+    group = app.module.nodes.Group(inputs=[node])
+    with group:
+        inside = app.module.nodes.TimeOffset(inputs=[app.module.nodes.Input()], time_offset=1)
+        app.module.nodes.Output(inputs=[inside])
+    return write_below(app, group, shot.folder.parent)
+
+
+def test_below_a_node_that_changes_time_the_nodes_own_range_is_matted_before_the_render(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    keeper = worker()
+    write = retimed(terminal, shot.node(terminal, skip_existing=False), shot)
+    terminal.module.execute(write, 1002, 1003)
+    assert [job["frames"] for job in keeper.jobs] == ["1001-1004"]
+    planes, _ = read_exr(shot.folder.parent / "out" / "comp.1003.exr")
+    plate, _ = read_exr(shot.folder / "plate.1002.exr")
+    assert (planes["R"] == plate["R"]).all()
+    assert (planes["A"][16, 17], planes["A"][0, 47]) == (1, 0)
+    terminal.module.execute(write, 1002, 1003)
+    assert len(keeper.jobs) == 1
+
+
+def test_the_farm_mattes_that_range_once_and_the_frames_that_are_needed_as_they_are(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    keeper = worker()
+    node = shot.node(terminal, frame_range="1001-1002", skip_existing=False)
+    writes = [retimed(terminal, node, shot), write_below(terminal, node, shot.folder.parent)]
+    from gossamer_nuke.farm import matte_script
+
+    matte_script((1003,), writes)
+    assert [job["frames"] for job in keeper.jobs] == ["1001-1003"]
+    matte_script((1003,), writes)  # the next chunk
+    assert len(keeper.jobs) == 1
+
+
+def test_a_node_that_changes_time_and_is_off_changes_nothing(terminal: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    offset = terminal.module.nodes.TimeOffset(inputs=[shot.node(terminal)], time_offset=1, disable=True)
+    terminal.module.execute(write_below(terminal, offset, shot.folder.parent), 1002, 1002)
+    assert [job["frames"] for job in keeper.jobs] == ["1002"]
+
+
+def test_below_one_with_matte_in_renders_off_the_mattes_that_are_there_will_do(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    worker()
+    node = shot.node(terminal)
+    from gossamer_nuke.session import matte
+
+    matte(node, (1001,))
+    node["matte_in_render"].setValue(False)
+    write = retimed(terminal, node, shot)
+    terminal.module.execute(write, 1002, 1002)
+    with pytest.raises(RuntimeError, match=r"Gossamer1\.1002\.exr"):
+        terminal.module.execute(write, 1003, 1003)
+    node["output"].setValue("foreground")
+    with pytest.raises(RuntimeError, match="the matte of frame 1001 was made without foreground"):
+        terminal.module.execute(write, 1002, 1002)
+
+
 def test_opening_a_script_in_a_gui_or_with_t_mattes_nothing(start: Any, app: Any, shot: Shot, monkeypatch: Any) -> None:
     node = shot.node(app)
     write_below(app, node, shot.folder.parent)
