@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from gossamer_bridge import __version__ as gossamer_version
 from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
 from gossamer_nuke.errors import NukeError
@@ -35,7 +38,7 @@ class Plan:
     keep: bool
     """Whether mattes that are current are left as they are."""
     made_from: str
-    """Digest of what is the same for all frames: knobs that decide a matte, and the nodes above."""
+    """Digest of what is the same for all frames: knobs that decide a matte, the nodes above, Gossamer and weights."""
     transfers: tuple[Transfer, ...]
     color: ScriptColor
 
@@ -99,7 +102,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
 
 
 def frame_key(plan: Plan, frame: int, view: str) -> str:
-    """Digest of all that decides one matte: the plan's, and the times of the files that arrive at the inputs.
+    """Digest of all that decides one matte: the plan's, the view, and the times of the files that arrive at the inputs.
 
     On the main thread. Nuke opens a file or two for it, so it is asked for frame by frame, when it is needed.
 
@@ -111,7 +114,7 @@ def frame_key(plan: Plan, frame: int, view: str) -> str:
     for index in range(4):
         read = _metadata(node.input(index), frame, view)
         files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
-    return hashlib.sha256(f"{plan.made_from} {files}".encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{plan.made_from} {view} {files}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_node(plan: Plan) -> nuke.Group:
@@ -174,8 +177,24 @@ def _digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
     job = dataclasses.asdict(_job_knobs(settings, color))
     inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
     values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
+    values.update(gossamer=gossamer_version, weights=_weights(settings.model))
     text = json.dumps({**values, "recipe": recipe(node), "config": color.config}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _weights(model: str) -> list[str]:
+    """Digests of the manifests of weights that are given by path: they vouch for the files, so a new training into the
+    same folder changes them. Those of a name come with Gossamer and change with its version.
+    """
+    if "/" not in model and os.sep not in model:
+        return []
+    path = Path(model).expanduser()
+    if path.is_dir():
+        manifests = sorted(path.glob("*.json"))
+    else:
+        beside = [path.with_name(f"{path.name}.json"), path.with_name("manifest.json")]
+        manifests = [path] if path.suffix == ".json" else beside
+    return [hashlib.sha256(manifest.read_bytes()).hexdigest() for manifest in manifests if manifest.is_file()]
 
 
 def _metadata(above: nuke.Node | None, frame: int, view: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def walk(*nodes: nuke.Node, above: Callable[[nuke.Node], list[nuke.Node | None]]
 
     Args:
         nodes: where to begin.
-        above: what a node gets its picture from; :func:`_above` if not given.
+        above: the nodes above one; :func:`_above`, from which it gets its picture, if not given.
     """
     above = above or _above
     seen: set[str] = set()
@@ -70,6 +70,12 @@ def _above_at_its_frame(node: nuke.Node) -> list[nuke.Node | None]:
     return [] if _changes_time(node) else _outputs(node) or _above(node)
 
 
+def _above_and_linked(node: nuke.Node) -> list[nuke.Node | None]:
+    """Also those whose values its knobs take by expression, such as a Tracker beside the tree."""
+    linked = node.dependencies(nuke.EXPRESSIONS | nuke.HIDDEN_INPUTS)
+    return _above(node) + sorted(linked, key=lambda found: found.fullName())
+
+
 def _outputs(node: nuke.Node) -> list[nuke.Node | None]:
     """Inside of a group that is not ours."""
     if not isinstance(node, nuke.Group) or is_gossamer(node):
@@ -95,7 +101,7 @@ def needed_by(*writes: nuke.Node) -> list[Needed]:
 
 
 def recipe(node: nuke.Node) -> str:
-    """Digest of all nodes above the inputs of ``node``, with their knobs and animation.
+    """Digest of all nodes above the inputs of ``node`` and those they are linked to, with their knobs and animation.
 
     It is the same at every frame and in every session, which Nuke's own hashes are not.
     """
@@ -103,9 +109,12 @@ def recipe(node: nuke.Node) -> str:
     for index in range(node.inputs()):
         above = node.input(index)
         digest.update(f"input {index}\n".encode())
-        for part in walk(above) if above is not None else ():
+        for part in walk(above, above=_above_and_linked) if above is not None else ():
+            if part.fullName() == node.fullName():
+                continue  # linked to from above; which of its own knobs count, the plan knows
             digest.update(f"{part.Class()}\n".encode())
+            looks = (*LOOKS, "frame ") if part.Class() == "Root" else LOOKS  # where the playhead stands
             for line in part.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT).splitlines():
-                if not line.strip().startswith(LOOKS):
+                if not line.strip().startswith(looks):
                     digest.update(line.strip().encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

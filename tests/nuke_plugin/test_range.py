@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,108 @@ def test_a_changed_node_above_does_it_again(app: Any, shot: Shot, worker: Any) -
     node.setInput(0, grade)
     press(app, node)
     grade["value"].setValue(2.0)
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+@pytest.fixture
+def linked(app: Any, shot: Shot) -> tuple[Any, Any]:
+    """A Gossamer node below a Multiply whose value is that of a control node beside the tree, and the control."""
+    node = shot.node(app, frame_range="1001")
+    far, near = app.module.nodes.NoOp(name="Far"), app.module.nodes.NoOp(name="Near")
+    for control in (far, near):
+        control.addKnob(app.module.Double_Knob("gain"))
+    far["gain"].setValue(1.0)
+    near["gain"].setExpression("Far.gain")
+    multiply = app.module.nodes.Multiply(inputs=[node.input(0)], channels="rgb")
+    multiply["value"].setExpression("Near.gain")
+    node.setInput(0, multiply)
+    return node, far
+
+
+def test_a_changed_node_that_one_above_is_linked_to_does_it_again(app: Any, worker: Any, linked: Any) -> None:
+    keeper = worker()
+    node, control = linked
+    press(app, node)
+    press(app, node)
+    assert len(keeper.jobs) == 1
+    control["gain"].setValue(2.0)
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_a_link_to_the_script_or_to_the_node_itself_makes_nothing_stale(app: Any, worker: Any, linked: Any) -> None:
+    keeper = worker()
+    node, control = linked
+    control["gain"].setExpression("root.fps/24+Gossamer1.tile")
+    press(app, node)
+    app.root_node["frame"].setValue(1003)
+    node["view"].setValue("trimap")
+    press(app, node)
+    assert len(keeper.jobs) == 1
+    app.root_node["fps"].setValue(25.0)
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_a_gossamer_node_that_is_only_linked_to_is_not_matted(app: Any, shot: Shot, worker: Any, linked: Any) -> None:
+    keeper = worker()
+    node, control = linked
+    shot.node(app)
+    control["gain"].setExpression("Gossamer2.band_in")
+    from gossamer_nuke.farm import matte_script
+
+    matte_script((1001,), [node])
+    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["Gossamer1.%04d.exr"]
+
+
+def test_another_gossamer_does_it_again(
+    start: Any, app: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker()
+    node = shot.node(app, frame_range="1001")
+    press(app, node)
+    script = shot.folder.parent / "shot.nk"
+    app.save_as(script)
+    jobs = []
+    for version in ("0.1.0", "99.0"):
+        monkeypatch.setattr("gossamer_bridge.__version__", version)
+        upgraded = start()
+        keeper = worker()
+        upgraded.module.scriptOpen(str(script))
+        press(upgraded, upgraded.module.toNode("Gossamer1"))
+        jobs.append(len(keeper.jobs))
+    assert jobs == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["", "manifest.json", "gossamer-s.safetensors"])
+def test_weights_trained_again_into_the_same_folder_do_it_again(
+    app: Any, shot: Shot, worker: Any, tmp_path: Path, name: str
+) -> None:
+    import gossamer
+
+    keeper = worker()
+    weights = tmp_path / "weights"
+    shutil.copytree(Path(gossamer.__file__).parent / "weights" / "gossamer-s", weights)
+    node = shot.node(app, frame_range="1001", model=f"{weights.as_posix()}/{name}".rstrip("/"))
+    press(app, node)
+    press(app, node)
+    assert len(keeper.jobs) == 1
+    manifest = json.loads((weights / "manifest.json").read_text(encoding="utf-8"))
+    manifest["training"] = {"steps": 1}
+    (weights / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
+def test_another_view_into_the_same_files_does_it_again(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    app.root_node["views"].setValue("left\nright")
+    app.view = "left"
+    node = shot.node(app, frame_range="1001", output_pattern="matte.####.exr", views="left")
+    press(app, node)
+    node["views"].setValue("right")
+    press(app, node)
     press(app, node)
     assert len(keeper.jobs) == 2
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.fake_nuke import knobs as k
 from tests.fakes.fake_nuke.catalogue import CLASSES, COMMON
+from tests.fakes.fake_nuke.expressions import evaluate
 from tests.fakes.fake_nuke.operators import NodeError, render
 from tests.fakes.fake_nuke.pictures import Bounds, Picture
 
@@ -205,9 +206,28 @@ class Node:
     def treeHasError(self) -> bool:
         return self.hasError()
 
-    def dependencies(self, mask: int = 0) -> list[Node]:
+    def dependencies(self, mask: int = 7) -> list[Node]:
+        """What it refers to: 1, INPUTS; 2, HIDDEN_INPUTS; 4, EXPRESSIONS of its knobs."""
         self._app.check_thread(f"the node {self.fullName()}")
-        return [node for node in self._inputs if node is not None]
+        found: list[Node] = []
+        if mask & (2 if self._knobs["hide_input"]._value else 1):
+            found += [node for node in self._inputs if node is not None]
+        if mask & 4:
+            for knob in self._knobs.values():
+                found += self._linked(getattr(knob, "_expression", ""))
+        return list(dict.fromkeys(found))
+
+    def _linked(self, expression: str) -> list[Node]:
+        """Other nodes that an expression names."""
+        names: list[str] = []
+
+        def note(name: str) -> float:
+            names.append(name)
+            return 1.0
+
+        if expression:
+            evaluate(expression, note)
+        return [node for node in (self._resolve(name)[0] for name in names if "." in name) if node is not self]
 
     def _look(self) -> Picture:
         self._app.check_thread(f"the node {self.fullName()}")
