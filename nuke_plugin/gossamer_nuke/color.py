@@ -19,9 +19,14 @@ class ScriptColor:
 
     space: str
     """Name of the working space; raw Writes give values in it."""
+    named: str
+    """What the script calls its OCIO configuration: the path of a custom one, or a name that means the same wherever
+    that Nuke is installed. Empty: none."""
     config: str
     """Path of the OCIO configuration that knows the name; empty: ``$OCIO``, or the worker's built-in one."""
     reason: str
+    note: str = ""
+    """What the artist has to know about it."""
 
 
 def script_color() -> ScriptColor:
@@ -29,11 +34,17 @@ def script_color() -> ScriptColor:
     root = nuke.root()
     management = _text(root, "colorManagement")
     if management != "OCIO":
-        return ScriptColor(LINEAR_REC709, "", f"colour management is {management or 'Nuke'}")
-    config, custom = _text(root, "OCIO_config"), _text(root, "customOCIOConfigPath")
-    path = custom if config == "custom" else _shipped(config)
-    space = _text(root, "workingSpaceLUT") or "scene_linear"
-    return ScriptColor(space, path, f"OCIO configuration {custom if config == 'custom' else config}")
+        return ScriptColor(LINEAR_REC709, "", "", f"colour management is {management or 'Nuke'}")
+    name, custom = _text(root, "OCIO_config"), _text(root, "customOCIOConfigPath")
+    named, path = (custom, custom) if name == "custom" else (name, _shipped(name))
+    space, note = _text(root, "workingSpaceLUT") or "scene_linear", ""
+    if named and not path:
+        note = (
+            f"The script's OCIO configuration {named!r} was not found beside this Nuke: the worker looks up colour "
+            "spaces in $OCIO or in its own ACES configuration. If they differ there, choose the configuration's file "
+            "as custom in the project settings."
+        )
+    return ScriptColor(space, named, path, f"OCIO configuration {named}", note)
 
 
 def _text(root: nuke.Node, name: str) -> str:
@@ -45,7 +56,12 @@ def _text(root: nuke.Node, name: str) -> str:
     return str(knob.value() or "")
 
 
-def _shipped(config: str) -> str:
-    """A configuration that came with Nuke, if it lies where it does in the versions we know."""
-    path = Path(nuke.EXE_PATH).parent / "plugins" / "OCIOConfigs" / "configs" / config / "config.ocio"
-    return str(path) if path.is_file() else ""
+def _shipped(name: str) -> str:
+    """A configuration that came with Nuke, if it lies where it does in the versions we know; else empty."""
+    program = Path(nuke.EXE_PATH).parent
+    for place in (program / "plugins", program.parent / "Resources"):  # the second in an application of macOS
+        for file in (f"{name}/config.ocio", f"{name}.ocio"):
+            path = place / "OCIOConfigs" / "configs" / file
+            if name and path.is_file():
+                return str(path)
+    return ""

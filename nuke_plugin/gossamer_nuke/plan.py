@@ -178,7 +178,7 @@ def _digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
     inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
     values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
     values.update(gossamer=gossamer_version, weights=_weights(settings.model))
-    text = json.dumps({**values, "recipe": recipe(node), "config": color.config}, sort_keys=True)
+    text = json.dumps({**values, "recipe": recipe(node), "config": [color.named, bool(color.config)]}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

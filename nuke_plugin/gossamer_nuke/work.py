@@ -62,6 +62,8 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
     port.total = max(1, sum(len(frames) for frames in todo.values()))
     if not any(todo.values()):
         return
+    if plan.color.note:
+        port.show_message(plan.color.note)
     scratch = make_scratch()
     try:
         for view, frames in todo.items():

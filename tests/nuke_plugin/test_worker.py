@@ -147,6 +147,44 @@ def test_nuke_goes_on_while_the_worker_works(app: Any, shot: Shot, monkeypatch: 
     assert any("0 of 1 frames" in text for text in messages)
 
 
+NAME = "fn-nuke_cg-config-v1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("program", "config"),
+    [
+        ("Nuke15.1v1/Nuke15.1", f"Nuke15.1v1/plugins/OCIOConfigs/configs/{NAME}/config.ocio"),
+        ("Nuke15.1v1/Nuke15.1", f"Nuke15.1v1/plugins/OCIOConfigs/configs/{NAME}.ocio"),
+        ("Contents/MacOS/Nuke15.1", f"Contents/Resources/OCIOConfigs/configs/{NAME}/config.ocio"),
+        ("Contents/MacOS/Nuke15.1", f"Contents/Resources/OCIOConfigs/configs/{NAME}.ocio"),
+        ("Nuke15.1v1/Nuke15.1", ""),
+    ],
+)
+def test_a_configuration_that_came_with_nuke_is_given_to_the_worker_or_missed_aloud(
+    app: Any, shot: Shot, worker: Any, tmp_path: Path, program: str, config: str
+) -> None:
+    keeper = worker()
+    app.module.EXE_PATH = str(tmp_path / program)
+    if config:
+        (tmp_path / config).parent.mkdir(parents=True)
+        (tmp_path / config).write_text("ocio_profile_version: 2", encoding="utf-8")
+    root = app.root_node
+    root["colorManagement"].setValue("OCIO")
+    root["OCIO_config"].setValue(NAME)
+    root["workingSpaceLUT"].setValue("ACEScg")
+    node = shot.node(app)
+    node["matte_frame"].execute()
+    wait_for(app, node)
+    assert app.messages == []
+    assert keeper.jobs[0]["plate_space"] == "ACEScg"
+    report = json.loads(Path(node["report_file"].value()).read_text(encoding="utf-8"))
+    sentence = f"The script's OCIO configuration '{NAME}' was not found beside this Nuke: the worker looks up"
+    if config:
+        assert keeper.settings.environment["OCIO"] == str(tmp_path / config)
+    assert any(note.startswith(sentence) for note in report["notes"]) == (not config)
+    assert any(sentence in line for line in app.printed) == (not config)
+
+
 def test_another_ocio_configuration_means_another_worker(
     app: Any, shot: Shot, worker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
