@@ -95,7 +95,7 @@ def _make(
         results = _compare(infer, source, self_contained=settings.self_contained)
         found = over_limits(results, limits)
         if found and not settings.force:
-            raise ModelError(_refusal(built.path, source, settings, results, found))
+            raise ModelError(_refusal(target, built.path, source, settings, results, found))
     except ModelError:
         target.discard(manifest)
         raise
@@ -150,19 +150,22 @@ def _draft(
     )
 
 
-def _refusal(path: Path, source: Source, settings: ExportSettings, results: Results, found: list[str]) -> str:
+def _refusal(
+    target: Target, path: Path, source: Source, settings: ExportSettings, results: Results, found: list[str]
+) -> str:
     """What the user is told when an artifact is over its limits."""
     lines = [
         f"{path.name} answers differently from the network {source.manifest.name}: {'; '.join(found)}.",
         f"The worst input is {results.worst_input}. Nothing was written.",
     ]
-    if source.onnx is not None and not settings.retrace:
+    is_graph = target.name == "onnx"
+    if (is_graph or target.from_onnx) and source.onnx is not None and not settings.retrace:
         lines.append("It was made of the weights' own ONNX file; --retrace writes the graph anew.")
-    if path.suffix != ".onnx":
+    if target.from_onnx:
         lines.append("Its ONNX file agrees with the network, so the engine's compiler is at fault.")
-    elif settings.diagnose:
+    if is_graph and settings.diagnose:
         lines.append(diagnose(path, source, precision=settings.precision, label=results.worst_input))
-    else:
+    elif is_graph:
         lines.append("--diagnose names the first layer that differs.")
     lines.append("--force keeps it knowingly; its manifest will say so.")
     return " ".join(lines)

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from torch import nn
 
+from gossamer.errors import ModelError
 from gossamer_export.artifact import artifact_of
 from gossamer_export.export import export, verify_artifact
 from gossamer_export.settings import ExportSettings
+from gossamer_export.verify import Limits
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 
@@ -73,6 +75,16 @@ def artifact(make_weights: Callable[..., Path], tiny: nn.Module, tmp_path: Path)
     folder = tmp_path / "out"
     export(ExportSettings(str(make_weights(tiny)), "nuke"), folder)
     return folder / "mine-fp32.pt"
+
+
+def test_a_refusal_does_not_speak_of_onnx_which_takes_no_part(
+    make_weights: Callable[..., Path], tiny: nn.Module, tmp_path: Path
+) -> None:
+    settings = ExportSettings(str(make_weights(tiny, graph_of=tiny)), "nuke")
+    limits = Limits(max=-1.0)  # met by none
+    with pytest.raises(ModelError, match=r"mine-fp32\.pt answers differently .*--force keeps it") as caught:
+        export(settings, tmp_path / "out", limits=limits)
+    assert not re.search("ONNX|--retrace|compiler|--diagnose", str(caught.value))
 
 
 def _make_cat(folder: Path) -> Any:
