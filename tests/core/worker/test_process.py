@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +26,7 @@ from gossamer_bridge.host import JobProgress
 from gossamer_bridge.job import WorkerKeeper, run_job
 from gossamer_bridge.pixels import BOTTOM_UP, TOP_DOWN, Pixels
 from gossamer_bridge.protocol import Event
-from gossamer_bridge.settings import Knobs
+from gossamer_bridge.settings import Knobs, frames_text
 from tests.core.worker.conftest import ROOT, WAIT, worker_program
 from tests.fakes.fake_host import FakeHost
 
@@ -108,6 +111,34 @@ def test_a_picture_that_exists_in_memory_only_is_matted_the_right_way_up(tiny_we
     assert (alpha[-10:] == 1).all()
     assert (alpha[:24] == 0).all()
     assert "sRGB" in result.notes[0]
+
+
+def test_the_readmes_example_of_pictures_in_memory_runs_as_it_stands(tiny_weights: Path, tmp_path: Path) -> None:
+    text = (ROOT / "core" / "gossamer_bridge" / "README.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    chosen = re.search(r"^knobs = Knobs\(.*?^\)\n", first, re.DOTALL | re.MULTILINE)
+    assert chosen is not None
+    seen: list[float] = []
+    keeper = WorkerKeeper(WorkerSettings(command=worker_program()))
+    names: dict[str, Any] = {
+        "Knobs": partial(Knobs, model=str(tiny_weights)),
+        "frames_text": frames_text,
+        "run_job": run_job,
+        "Port": FakeHost,
+        "keeper": keeper,
+        "width": 60,
+        "height": 40,
+        "float32_bytes": np.full((40, 60, 4), 0.5, np.float32).tobytes(),
+        "image": SimpleNamespace(pixels=SimpleNamespace(foreach_set=seen.extend)),
+    }
+    # The trimap has one channel, and the example gives both inputs the bytes of that name.
+    example = second.replace('("A",), float32_bytes', '("A",), float32_bytes[: 40 * 60 * 4]')
+    try:
+        exec((chosen[0] + example).replace('"/shot/', f'"{tmp_path}/'), names)
+    finally:
+        keeper.close()
+    assert len(seen) == 40 * 60
+    assert (tmp_path / "matte" / "plate_alpha.exr").is_file()
 
 
 def test_prints_of_libraries_do_not_reach_the_wire(make_worker: MakeWorker, make_job: MakeJob) -> None:
