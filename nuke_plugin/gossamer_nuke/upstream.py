@@ -105,16 +105,21 @@ def recipe(node: nuke.Node) -> str:
 
     It is the same at every frame and in every session, which Nuke's own hashes are not.
     """
-    digest = hashlib.sha256()
+    lines: list[str] = []
+    script: list[str] = []
     for index in range(node.inputs()):
         above = node.input(index)
-        digest.update(f"input {index}\n".encode())
+        lines.append(f"input {index}")
         for part in walk(above, above=_above_and_linked) if above is not None else ():
             if part.fullName() == node.fullName():
                 continue  # linked to from above; which of its own knobs count, the plan knows
-            digest.update(f"{part.Class()}\n".encode())
-            looks = (*LOOKS, "frame ") if part.Class() == "Root" else LOOKS  # where the playhead stands
-            for line in part.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT).splitlines():
-                if not line.strip().startswith(looks):
-                    digest.update(line.strip().encode("utf-8", "surrogatepass") + b"\n")
-    return digest.hexdigest()
+            written = part.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT).splitlines()
+            knobs = [line.strip() for line in written if not line.strip().startswith(LOOKS)]
+            if part.Class() == "Root":
+                script = knobs
+            else:
+                lines += [part.Class(), *knobs]
+    text = "\n".join(lines)
+    # Of the script's settings those count that somebody names; never the frame, which is where the playhead stands.
+    named = [line for line in script if f".{line.split(' ')[0]}" in text and not line.startswith("frame ")]
+    return hashlib.sha256("\n".join([text, *named]).encode("utf-8", "surrogatepass")).hexdigest()

@@ -150,6 +150,7 @@ def test_a_link_to_the_script_or_to_the_node_itself_makes_nothing_stale(app: Any
     control["gain"].setExpression("root.fps/24+Gossamer1.tile")
     press(app, node)
     app.root_node["frame"].setValue(1003)
+    app.root_node["last_frame"].setValue(1003)
     node["view"].setValue("trimap")
     press(app, node)
     assert len(keeper.jobs) == 1

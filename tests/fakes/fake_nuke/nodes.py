@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -227,7 +228,11 @@ class Node:
 
         if expression:
             evaluate(expression, note)
-        return [node for node in (self._resolve(name)[0] for name in names if "." in name) if node is not self]
+        found = []
+        for name in names:
+            with contextlib.suppress(NodeError):  # there is no such node
+                found.append(self._resolve(name)[0])
+        return [node for node in found if node is not self]
 
     def _look(self) -> Picture:
         self._app.check_thread(f"the node {self.fullName()}")
