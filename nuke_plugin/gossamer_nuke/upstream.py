@@ -93,11 +93,13 @@ def needed_by(*writes: nuke.Node) -> list[Needed]:
     everything = list(walk(*writes))
     at_its_frames = {node.fullName() for node in walk(*writes, above=_above_at_its_frame)}
     at_others = {node.fullName() for node in walk(*filter(_changes_time, everything))}
-    return [
-        Needed(node, node.fullName() in at_its_frames, node.fullName() in at_others)
-        for node in everything
-        if isinstance(node, nuke.Group) and is_gossamer(node)
-    ]
+    found = []
+    for node in everything:
+        if isinstance(node, nuke.Group) and is_gossamer(node):
+            is_at_others = node.fullName() in at_others
+            # One that a group takes in and its inside seems not to use is in neither: better a matte too many.
+            found.append(Needed(node, node.fullName() in at_its_frames or not is_at_others, is_at_others))
+    return found
 
 
 def recipe(node: nuke.Node) -> str:

@@ -162,6 +162,18 @@ def test_the_farm_mattes_that_range_once_and_the_frames_that_are_needed_as_they_
     assert len(keeper.jobs) == 1
 
 
+def test_a_node_that_a_group_only_takes_in_is_matted_at_the_renders_frames(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    keeper = worker()
+    group = terminal.module.nodes.Group(inputs=[shot.node(terminal)])
+    with group:
+        constant = terminal.module.nodes.Constant(color=[0.0, 0.0, 0.0, 1.0])
+        terminal.module.nodes.Output(inputs=[constant])
+    terminal.module.execute(write_below(terminal, group, shot.folder.parent), 1002, 1002)
+    assert [job["frames"] for job in keeper.jobs] == ["1002"]
+
+
 def test_a_node_that_changes_time_and_is_off_changes_nothing(terminal: Any, shot: Shot, worker: Any) -> None:
     keeper = worker()
     offset = terminal.module.nodes.TimeOffset(inputs=[shot.node(terminal)], time_offset=1, disable=True)
