@@ -148,6 +148,7 @@ def train(
     except ImportError as error:
         raise MissingDependencyError(f'Training needs {error.name}: pip install "gossamer-matting[train]".') from error
     from gossamer.training.recipe import load_recipe
+    from gossamer.training.result import has_result
 
     chosen = _override(
         load_recipe(recipe),
@@ -180,7 +181,10 @@ def train(
     if stopped.is_set():
         raise CancelledError(f"stopped; go on with --resume from the checkpoint in {output}")
     if os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0":  # of several processes one speaks
-        print(f"done: {output}", file=sys.stderr)
+        if has_result(output):
+            print(f"done: {output}", file=sys.stderr)
+        else:
+            print(f"stopped after {stop_after:g} minutes; go on with --resume: {output}", file=sys.stderr)
 
 
 def register(app: typer.Typer) -> None:

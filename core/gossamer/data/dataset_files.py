@@ -117,18 +117,22 @@ class SetCheck:
         return items
 
     def require_equal_sizes(self, name: str, paths: Sequence[Path]) -> None:
-        """A problem if the pictures cannot be opened or are not of one size."""
+        """A problem if the pictures cannot be opened, are not of one size, or are stored in different orientations."""
         sizes: dict[str, list[str]] = {}
+        orientations: dict[str, list[str]] = {}
         for path in paths:
             try:
-                window = read_header(path).data_window
+                header = read_header(path)
             except FrameError as error:
                 self.problems.append(f"{name}: {error}")
                 continue
+            window = header.data_window
             sizes.setdefault(f"{window.width}x{window.height}", []).append(self.shown(path))
-        if len(sizes) > 1:
-            stated = "; ".join(f"{size}: {', '.join(files)}" for size, files in sizes.items())
-            self.problems.append(f"{name}: sizes differ ({stated})")
+            orientations.setdefault(str(header.metadata.get("Orientation", 1)), []).append(self.shown(path))
+        for what, found in (("sizes differ", sizes), ("some are stored rotated, by their Orientation", orientations)):
+            if len(found) > 1:
+                stated = "; ".join(f"{value}: {', '.join(files)}" for value, files in found.items())
+                self.problems.append(f"{name}: {what} ({stated})")
 
     def require_integers(self, name: str, path: Path) -> None:
         """A problem if the samples are floats, which PNG cannot hold."""

@@ -38,11 +38,25 @@ def _require(value: str, choices: Sequence[str], what: str) -> None:
         raise SettingError(f"{what} is {', '.join(choices)}, not {value!r}.")
 
 
-def am2k(root: Path, split: Split = "train") -> MattingSet:
+def _labels(root: Path, split: str, unlabelled: bool) -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
+    """Which of alpha and trimap a training split has to have, and which it may have, for :meth:`SetCheck.items`."""
+    mask, trimap = [f"{split}/mask"], [f"{split}/trimap"]
+    if unlabelled and (root / trimap[0]).is_dir():
+        return {"trimap": trimap}, {"alpha": mask}
+    return {"alpha": mask}, {}
+
+
+def am2k(root: Path, split: Split = "train", *, unlabelled: bool = False) -> MattingSet:
     """AM-2k (GFM): ``train/{original,mask[,fg,bg,fg_denoise]}``, ``validation/{original,mask,trimap}``.
 
     ``fg`` and ``bg`` are foreground and background colours made from each picture, png or jpg. Without backgrounds of
     another set this is the ORI track; :func:`with_backgrounds` makes it the COMP track.
+
+    Args:
+        root: folder of the set.
+        split: ``train`` or ``validation``.
+        unlabelled: for training without alpha labels: if there is ``train/trimap`` it is taken, and ``train/mask`` need
+            not be there.
 
     Raises:
         DataError: lists everything that is missing or does not fit.
@@ -50,20 +64,24 @@ def am2k(root: Path, split: Split = "train") -> MattingSet:
     """
     _require(split, SPLITS, "AM-2k's split")
     check = SetCheck("AM-2k", root)
-    names = ("original", "mask", "trimap", "fg", "bg", "fg_denoise")
-    original, mask, trimap, fg, bg, denoised = ([f"{split}/{name}"] for name in names)
-    required = {"image": original, "alpha": mask} | ({"trimap": trimap} if split == "validation" else {})
-    optional = {"foreground": fg, "background": bg, "denoised": denoised}
+    original, fg, bg, denoised = ([f"{split}/{name}"] for name in ("original", "fg", "bg", "fg_denoise"))
+    if split == "train":
+        required, optional = _labels(root, split, unlabelled)
+    else:
+        required, optional = {"alpha": [f"{split}/mask"], "trimap": [f"{split}/trimap"]}, {}
+    required = {"image": original} | required
+    optional = optional | {"foreground": fg, "background": bg, "denoised": denoised}
     return check.finish(MattingSet(f"AM-2k {split}", root, check.items(required, optional)))
 
 
-def p3m10k(root: Path, split: str = "train") -> MattingSet:
+def p3m10k(root: Path, split: str = "train", *, unlabelled: bool = False) -> MattingSet:
     """P3M-10k: ``train/{blurred_image,mask}``, and for validation ``P3M-500-P/{blurred_image,mask,trimap}`` and
     ``P3M-500-NP/{original_image,mask,trimap}``.
 
     Args:
         root: folder of the set.
         split: ``train``, ``P3M-500-P`` (blurred faces) or ``P3M-500-NP``.
+        unlabelled: as in :func:`am2k`.
 
     Raises:
         DataError: lists everything that is missing or does not fit.
@@ -73,10 +91,14 @@ def p3m10k(root: Path, split: str = "train") -> MattingSet:
     check = SetCheck("P3M-10k", root)
     base = "train" if split == "train" else f"validation/{split}"
     picture = "original_image" if split == "P3M-500-NP" else "blurred_image"
-    required = {"image": [f"{base}/{picture}"], "alpha": [f"{base}/mask"]}
-    if split != "train":
-        required["trimap"] = [f"{base}/trimap"]
-    optional = {"foreground": [f"{base}/fg"], "background": [f"{base}/bg"], "denoised": [f"{base}/fg_denoise"]}
+    if split == "train":
+        required, optional = _labels(root, split, unlabelled)
+    else:
+        required, optional = {"alpha": [f"{base}/mask"], "trimap": [f"{base}/trimap"]}, {}
+    required = {"image": [f"{base}/{picture}"]} | required
+    optional = optional | {
+        "foreground": [f"{base}/fg"], "background": [f"{base}/bg"], "denoised": [f"{base}/fg_denoise"],
+    }  # fmt: skip
     return check.finish(MattingSet(f"P3M-10k {split}", root, check.items(required, optional)))
 
 
@@ -228,7 +250,7 @@ def csv_manifest(path: Path, *, needs: Sequence[str] = ("image", "alpha"), split
     Args:
         path: the CSV file.
         needs: columns that every line must fill.
-        split: take only the lines whose ``split`` column says this; empty takes all.
+        split: take only the lines whose ``split`` column says this; empty takes those that say ``train`` or nothing.
 
     Raises:
         DataError: lists every line with a missing cell, a missing file or sizes that differ.
@@ -264,7 +286,7 @@ def csv_manifest(path: Path, *, needs: Sequence[str] = ("image", "alpha"), split
 
 def _row_item(check: SetCheck, line: int, row: dict[str, str], needs: Sequence[str], split: str) -> Item | None:
     """One line of a manifest, or None if it is of another split or names files that are not there."""
-    if split and row.get("split") != split:
+    if row.get("split", "") not in ((split,) if split else ("", "train")):
         return None
     empty = [name for name in needs if not row.get(name)]
     if empty:

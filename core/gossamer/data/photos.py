@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gossamer.data.elements import fill_outside
 from gossamer.errors import DataError, MissingDependencyError
+from gossamer.image.io import read_header
 
 __all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "picture_folders", "read_picture"]
 
@@ -33,18 +34,26 @@ def list_pictures(folder: Path) -> list[Path]:
     return found
 
 
-def read_picture(path: Path, *, longest: int, channels: int = 3) -> NDArray[np.uint8]:
+def read_picture(path: Path, *, longest: int, channels: int = 3, upright: bool = True) -> NDArray[np.uint8]:
     """One picture as H x W x ``channels`` uint8 (3: RGB, 4: RGBA, straight; 1: H x W), reduced to a longest side.
 
+    16 bits become 8. ``upright``: pictures that are stored rotated are turned; RGBA ones never are.
+
     Raises:
-        DataError: it cannot be decoded, or has no alpha where four channels are asked for.
+        DataError: it cannot be decoded, or has no alpha where four channels are asked for, or these are floats.
     """
     flags = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR, 4: cv2.IMREAD_UNCHANGED}[channels]
+    if channels < 4 and not upright:
+        flags |= cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags) if path.stat().st_size else None
     if pixels is None:
         raise DataError(f"{path} cannot be decoded; replace or remove it.")
     if channels == 4 and (pixels.ndim != 3 or pixels.shape[2] != 4):
         raise DataError(f"{path} has no alpha channel; cutouts must be RGBA pictures.")
+    if pixels.dtype == np.uint16:
+        pixels = np.round(pixels / 257).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise DataError(f"{path} holds {pixels.dtype}; convert it to 8 or 16 bits.")
     if channels > 1:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA)
     ratio = longest / max(pixels.shape[:2])
@@ -141,8 +150,14 @@ class CutoutLibrary:
             raise MissingDependencyError(
                 f"Foreground colours of {image} need PyMatting: pip install 'gossamer-matting[classical]'."
             ) from error
-        plate = read_picture(image, longest=self._longest)
-        matte = read_picture(alpha, longest=self._longest, channels=1)
+        turned = [int(read_header(path).metadata.get("Orientation", 1)) for path in (image, alpha)]
+        if turned[0] != turned[1]:
+            raise DataError(
+                f"{image} is stored rotated differently (Orientation {turned[0]}) from {alpha} (Orientation "
+                f"{turned[1]}); save both upright."
+            )
+        plate = read_picture(image, longest=self._longest, upright=False)
+        matte = read_picture(alpha, longest=self._longest, channels=1, upright=False)
         if plate.shape[:2] != matte.shape:
             raise DataError(f"{image} is {plate.shape[1]}x{plate.shape[0]}, but {alpha} differs; sizes must agree.")
         foreground = estimate_foreground_ml(plate.astype(np.float64) / 255, matte.astype(np.float64) / 255)

@@ -101,13 +101,14 @@ def open_set(settings: FolderData, *, needs: tuple[str, ...], composed: bool) ->
 
 def _items(settings: FolderData, needs: tuple[str, ...]) -> MattingSet:
     root, split = Path(settings.root), settings.split
+    unlabelled = needs == ("trimap",)
     match settings.source:
         case "am2k":
             if split not in ("", "train", "validation"):
                 raise SettingError(f"data.split is {split!r}; AM-2k has train and validation.")
-            return datasets.am2k(root, "validation" if split == "validation" else "train")
+            return datasets.am2k(root, "validation" if split == "validation" else "train", unlabelled=unlabelled)
         case "p3m10k":
-            return datasets.p3m10k(root, split or "train")
+            return datasets.p3m10k(root, split or "train", unlabelled=unlabelled)
         case "adobe":
             return datasets.adobe(root, refined=settings.refined)
         case "composition1k":

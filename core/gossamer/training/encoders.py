@@ -24,6 +24,10 @@ _IGNORED = re.compile(
     r"|backbone\.(mask_token|fc_norm|head|decoder)|decoder|mask_token)"
 )
 """Tensors of the files that no encoder here has: classifiers, class tokens, MAE's decoder; for r34-2b the old stem."""
+_COUNTER = "num_batches_tracked"
+"""Files of before torch 0.4.1, as the published DenseNets and many ResNets are, do not count batches."""
+_FIRST_DENSENETS = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
+"""What torchvision's published DenseNets call a layer's ``norm1`` and ``conv1``: ``norm.1``, ``conv.1``."""
 _FIRST_LAYERS = ("backbone.patch_embed.proj.weight", "backbone.stem.0.conv.weight")
 """Read the trimap as a fourth channel, which starts at 0."""
 
@@ -51,7 +55,8 @@ def load_encoder(model: nn.Module, path: Path, architecture: str) -> None:
         if value.shape != own[name].shape:
             problems.append(f"{key} is {tuple(value.shape)} instead of {tuple(own[name].shape)}")
         renamed[name] = value
-    problems += [f"{name} is missing" for name in own if is_expected(name) and name not in renamed]
+    expected = [name for name in own if is_expected(name) and not name.endswith(_COUNTER)]
+    problems += [f"{name} is missing" for name in expected if name not in renamed]
     if problems:
         raise ModelError(f"{path} does not fit the encoder of {architecture}: {'; '.join(problems)}.")
     model.load_state_dict({**own, **renamed})
@@ -65,7 +70,10 @@ def _rules(family: str, name: str) -> tuple[Callable[[str], str], Callable[[str]
         if copies:
             root = "densenet." if backbone == "d121" else "resnet."
             beginnings = tuple(ours for _, ours in copies)
-            return lambda key: _replaced(root + key, copies), lambda own: own.startswith(beginnings)
+            return (
+                lambda key: _replaced(root + _FIRST_DENSENETS.sub(r"\1\2", key), copies),
+                lambda own: own.startswith(beginnings),
+            )
     elif family == "lsa" and name == "lsa-r50d":
         return lambda key: key, lambda own: own.startswith("backbone.")
     elif family == "vitmatte":

@@ -22,6 +22,7 @@ from gossamer.training.logbook import StepReport
 from gossamer.training.objectives import make_objective
 from gossamer.training.preparation import keep_freed_memory, make_fabric, make_pipeline
 from gossamer.training.recipe import Recipe
+from gossamer.training.result import has_result
 from gossamer.training.run import Run
 from gossamer.training.samples import AnyBatch, make_loader, read_batches
 from gossamer.training.settings import TrainingSettings
@@ -66,7 +67,7 @@ def train(
         torch.set_num_threads(settings.threads)
     if fabric.device.type == "cpu":
         keep_freed_memory()
-    run = Run(recipe, settings, fabric, validation)
+    run = Run(recipe, settings, fabric, validation, going_on=has_checkpoint)
     first = run.restore() if has_checkpoint else 0
     loader = make_loader(
         pipeline,
@@ -81,6 +82,9 @@ def train(
         run.open_logbook(first)
         with closing(read_batches(loader)) as batches:
             _loop(run, first, batches, report, cancelled)
+        if first >= recipe.steps and not has_result(settings.output):
+            # It ended between its last checkpoint and the weights: killed, or the disk was full.
+            run.save(first, last=True)
     finally:
         run.close()
     if fabric.world_size > 1:

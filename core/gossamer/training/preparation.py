@@ -94,10 +94,10 @@ def make_pipeline(recipe: Recipe) -> SampleMaker:
     if data.pop("source", "synthetic") == "synthetic":
         # Pipelines that cut and turn want more than they give back.
         canvas = recipe.size if recipe.pipeline == "gossamer" else min(1024, recipe.size * 3 // 2)
-        try:
-            generator = SampleGenerator(SyntheticSettings(size=canvas, **data), recipe.seed)
-        except TypeError as error:
-            raise SettingError(f"Recipe {recipe.name!r}: data: {error}.") from error
+        if "size" in data:
+            raise SettingError(f"Recipe {recipe.name!r}: data.size follows from size; leave it out.")
+        settings = build(SyntheticSettings, {"size": canvas, **data}, f"Recipe {recipe.name!r}", "data.")
+        generator = SampleGenerator(settings, recipe.seed)
         if recipe.pipeline == "gossamer":
             return generator
         return _over(SyntheticSource(generator), recipe)
@@ -106,10 +106,10 @@ def make_pipeline(recipe: Recipe) -> SampleMaker:
             f"Recipe {recipe.name!r}: the pipeline gossamer makes its own pictures; with data.source use gfm, lsa, "
             "lsa-online, vitmatte or ddc."
         )
-    settings = build(FolderData, recipe.data, f"Recipe {recipe.name!r}", "data.")
+    files = build(FolderData, recipe.data, f"Recipe {recipe.name!r}", "data.")
     needs = {"gfm": ("alpha",), "ddc": ("trimap",)}.get(recipe.pipeline, ("alpha", "foreground"))
-    found = open_set(settings, needs=needs, composed=recipe.pipeline in ("lsa", "lsa-online", "vitmatte"))
-    return _over(SetSource(found, seed=recipe.seed, cache_bytes=settings.cache_bytes), recipe)
+    found = open_set(files, needs=needs, composed=recipe.pipeline in ("lsa", "lsa-online", "vitmatte"))
+    return _over(SetSource(found, seed=recipe.seed, cache_bytes=files.cache_bytes), recipe)
 
 
 def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:
@@ -124,8 +124,13 @@ def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:
     return LsaPipeline(source, samples, size=size, seed=seed)
 
 
-def make_model(recipe: Recipe) -> nn.Module:
-    """The network of ``recipe`` with its first weights, which depend on seed and ``start_from`` alone.
+def make_model(recipe: Recipe, *, first_weights: bool = True) -> nn.Module:
+    """The network of ``recipe`` with its first weights: they depend on seed, ``start_from`` and ``encoder_from`` alone.
+
+    Args:
+        recipe: of the run.
+        first_weights: read ``start_from`` and ``encoder_from``. A run that goes on has no use for them, and what they
+            name may be gone by then.
 
     Raises:
         SettingError: the network cannot be trained with this recipe.
@@ -138,9 +143,9 @@ def make_model(recipe: Recipe) -> nn.Module:
         )
     torch.manual_seed(recipe.seed)
     model = create_model(recipe.model)
-    if recipe.encoder_from:
+    if recipe.encoder_from and first_weights:
         load_encoder(model, Path(recipe.encoder_from), recipe.model)
-    if recipe.start_from:
+    if recipe.start_from and first_weights:
         load_start(model, recipe.start_from, recipe.model)
     freeze(model, recipe)
     return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -29,7 +29,7 @@ from gossamer.training.validation import Validation
 
 __all__ = ["Run"]
 
-
+_SINGLE_FOLDERS = ("cache_folder", "root")
 _DEFAULTS = dataclasses.asdict(Recipe("", "", seed=0, steps=1, batch=1, size=64, learning_rate=1.0))
 
 
@@ -47,9 +47,16 @@ class Run:
     """Network, optimiser and average of a run, and how one step changes them."""
 
     def __init__(
-        self, recipe: Recipe, settings: TrainingSettings, fabric: Fabric, validation: Validation | None = None
+        self,
+        recipe: Recipe,
+        settings: TrainingSettings,
+        fabric: Fabric,
+        validation: Validation | None = None,
+        *,
+        going_on: bool = False,
     ) -> None:
-        """Builds the network on the device of ``fabric``, with the recipe's first weights."""
+        """Builds the network on the device of ``fabric``, with the recipe's first weights unless it is ``going_on``:
+        then :meth:`restore` has to follow."""
         self.recipe = recipe
         self.settings = settings
         self.is_main = fabric.global_rank == 0
@@ -58,7 +65,7 @@ class Run:
         self._fabric = fabric
         self._validation = validation
         self._objective = make_objective(recipe)
-        self._model = make_model(recipe)
+        self._model = make_model(recipe, first_weights=not going_on)
         self._module, self._optimizer = fabric.setup(self._model, make_optimizer(self._model, recipe))
         self._average = WeightAverage(self._model, recipe.ema)
         set_training_mode(self._model, recipe)
@@ -175,6 +182,14 @@ class Run:
                 f"{output} was begun with another recipe (different: {', '.join(changed)}). "
                 "Give that recipe, or another output folder."
             )
+        step, samples = int(values["step"]), int(values["samples"])
+        if samples != step * self.samples_a_step:
+            # Samples are numbered by step and process: another number of these would show some twice and some never.
+            begun = samples // (step * self.recipe.batch * self.recipe.accumulate)
+            raise SettingError(
+                f"{output} was begun with {begun} processes and {self._fabric.world_size} are to go on; "
+                f"give --devices {begun}, or another output folder."
+            )
         try:
             self._model.load_state_dict(values["model"])
             self._optimizer.load_state_dict(values["optimizer"])
@@ -184,7 +199,7 @@ class Run:
                 f"The checkpoint in {output} does not fit the network {self.recipe.model!r} of this version; "
                 "begin in another folder."
             ) from error
-        return int(values["step"])
+        return step
 
     def close(self) -> None:
         """Close the log."""
@@ -193,9 +208,17 @@ class Run:
 
 
 def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Settings that differ; folders of pictures may have moved. What was not stored yet had its default."""
+    """Settings that differ; folders of pictures may have moved, but not become more or fewer. What was not stored yet
+    had its default."""
     defaults = {**_DEFAULTS, "losses": asked["losses"], "samples": asked["samples"]}
     changed = [key for key in asked if key != "data" and asked[key] != stored.get(key, defaults.get(key))]
     ours, theirs = asked["data"], stored.get("data", {})
-    keys = (ours.keys() | theirs.keys()) - set(FOLDER_SETTINGS)
-    return sorted(changed + [f"data.{key}" for key in keys if ours.get(key) != theirs.get(key)])
+    for key in sorted(ours.keys() | theirs.keys()):
+        if key not in FOLDER_SETTINGS:
+            if ours.get(key) != theirs.get(key):
+                changed.append(f"data.{key}")
+        elif key not in _SINGLE_FOLDERS:
+            now, then = len(ours.get(key, ())), len(theirs.get(key, ()))
+            if now != then:
+                changed.append(f"data.{key}, {then} folders then and {now} now")
+    return sorted(changed)

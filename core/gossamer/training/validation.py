@@ -44,7 +44,7 @@ class Validation:
         ``sad_unknown``, ``mse_unknown``, ``sad_whole``, ``mse_whole``; the SAD of alpha 0.5 everywhere, with the known
         region obeyed for networks that read a trimap, as ``half_unknown`` and ``half_whole``; for GFM's single networks
         ``glance``, the share of pixels whose class is right, and ``glance_constant``, what always answering the most
-        frequent class of all would reach.
+        frequent class of all would reach. Pictures whose trimap leaves nothing unknown count for the whole only.
 
         A network that needs no trimap is given none.
 
@@ -56,7 +56,9 @@ class Validation:
         model.load_state_dict({key: value.cpu() for key, value in state.items()})
         model.eval()
         rows = [_scores(model, load_item(item), entry.needs_trimap) for item in self._set.items]
-        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        # A picture without an unknown pixel has no error there.
+        names = dict.fromkeys(name for row in rows for name in row)
+        means = {name: float(np.mean([row[name] for row in rows if name in row])) for name in names}
         shares = [means.pop(name) for name in list(means) if name.startswith(_SHARE)]
         return {**means, "glance_constant": max(shares)} if shares else means
 
@@ -78,7 +80,7 @@ def _scores(model: torch.nn.Module, layers: Layers, needs_trimap: bool) -> dict[
     if needs_trimap:
         half = np.where(layers.trimap == 0.5, half, layers.trimap)
     scores = {}
-    regions: tuple[Region, ...] = ("unknown", "whole")
+    regions: tuple[Region, ...] = ("unknown", "whole") if (layers.trimap == 0.5).any() else ("whole",)
     for region in regions:
         scores[f"sad_{region}"] = sad(answer, layers.alpha, layers.trimap, region=region)
         scores[f"mse_{region}"] = mse(answer, layers.alpha, layers.trimap, region=region)

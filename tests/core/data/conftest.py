@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import OpenImageIO
 import pytest
 
 Paint = Callable[..., Path]
@@ -24,5 +25,18 @@ def paint() -> Paint:
             pixels[:] = value
         assert cv2.imwrite(str(path), pixels)
         return path
+
+    return write
+
+
+@pytest.fixture
+def store_rotated() -> Callable[[Path], None]:
+    """Turns a picture by 180 degrees and writes into its header that it has to be turned back (``Orientation`` 3)."""
+
+    def write(path: Path) -> None:
+        picture = OpenImageIO.ImageBuf(str(path))
+        turned = OpenImageIO.ImageBufAlgo.rotate180(picture)
+        turned.specmod().attribute("Orientation", 3)
+        assert turned.write(str(path))
 
     return write

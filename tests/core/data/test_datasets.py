@@ -71,6 +71,34 @@ def test_am2k_validation_has_trimaps(fill: Callable[..., Path]) -> None:
     assert am2k(root, "validation").items[0].trimap == root / "validation/trimap/m_1.png"
 
 
+@pytest.mark.parametrize(("read", "picture"), [(am2k, "original"), (p3m10k, "blurred_image")])
+def test_training_without_alpha_takes_trimaps_and_needs_no_masks(
+    fill: Callable[..., Path], read: Callable[..., MattingSet], picture: str
+) -> None:
+    root = fill(["m_1"], **{f"train/{picture}": ".jpg", "train/trimap": ".png"})
+    item = read(root, unlabelled=True).items[0]
+    assert item.trimap == root / "train/trimap/m_1.png"
+    assert item.alpha is None
+    with pytest.raises(DataError, match="there is no folder train/mask"):
+        read(root)
+
+
+def test_training_without_alpha_draws_trimaps_where_there_are_none(fill: Callable[..., Path]) -> None:
+    root = fill(["m_1"], **{"train/original": ".jpg", "train/mask": ".png"})
+    item = am2k(root, unlabelled=True).items[0]
+    assert item.alpha is not None
+    assert item.trimap is None
+
+
+def test_a_picture_that_is_stored_rotated_beside_its_alpha_is_named(
+    fill: Callable[..., Path], store_rotated: Callable[[Path], None]
+) -> None:
+    root = fill(["m_1"], **{"train/original": ".jpg", "train/mask": ".png"})
+    store_rotated(root / "train/original/m_1.jpg")
+    with pytest.raises(DataError, match=r"m_1: some are stored rotated, .*\(3: train/original/m_1.jpg; 1: train/mask"):
+        am2k(root)
+
+
 def test_a_foreground_folder_has_to_be_complete(fill: Callable[..., Path], paint: Paint) -> None:
     root = fill(["m_1", "m_2"], **{"train/original": ".jpg", "train/mask": ".png"})
     paint(root / "train/fg/m_2.png")
@@ -251,10 +279,11 @@ def test_a_manifest_names_files_beside_it(fill: Callable[..., Path]) -> None:
         root,
         "\ufeffname,image,alpha,trimap,split\n"
         "hero, image/a.jpg,alpha/a.png,,train\n"
-        f",image/b.jpg,alpha/b.png,{absolute},test\n",
+        "b,image/b.jpg,alpha/b.png,,test\n"
+        f"c,image/b.jpg,alpha/b.png,{absolute},\n",
     )
     found = csv_manifest(path)
-    assert names(found) == ["hero", "b"]
+    assert names(found) == ["hero", "c"]  # what is set aside for measuring is not trained on
     assert found.items[0].trimap is None
     assert found.items[1].trimap == absolute
     assert names(csv_manifest(path, split="test")) == ["b"]

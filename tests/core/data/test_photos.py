@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,44 @@ def test_a_cutout_without_alpha_is_named(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "opaque.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(DataError, match=r"opaque\.png has no alpha channel"):
         CutoutLibrary([], [str(tmp_path)]).draw(np.random.default_rng(0))
+
+
+def test_a_cutout_of_16_bits_is_the_one_of_8_bits(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    cv2.imwrite(str(tmp_path / "8.png"), pixels)
+    cv2.imwrite(str(tmp_path / "16.png"), pixels.astype(np.uint16) * 257)
+    one, other = (read_picture(tmp_path / name, longest=30, channels=4) for name in ("8.png", "16.png"))
+    np.testing.assert_array_equal(one, other)
+    assert one[0, 0].tolist() == pixels[0, 0, [2, 1, 0, 3]].tolist()
+
+
+def test_a_cutout_of_floats_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "deep.tif"), np.zeros((8, 8, 4), np.float32))
+    with pytest.raises(DataError, match=r"deep\.tif holds float32; convert it to 8 or 16 bits"):
+        read_picture(tmp_path / "deep.tif", longest=8, channels=4)
+
+
+def test_a_photograph_that_is_stored_rotated_is_turned_as_a_background(
+    tmp_path: Path, store_rotated: Callable[[Path], None]
+) -> None:
+    picture = np.zeros((16, 32, 3), np.uint8)
+    picture[:8] = 255
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture)
+    store_rotated(tmp_path / "a.jpg")
+    upright = PhotoLibrary([str(tmp_path)]).draw(np.random.default_rng(0))
+    assert upright[2].min() > 200
+    assert upright[-2].max() < 50
+
+
+def test_a_photograph_that_is_stored_rotated_beside_its_alpha_is_named(
+    tmp_path: Path, store_rotated: Callable[[Path], None]
+) -> None:
+    write_pair(tmp_path)
+    (tmp_path / "image" / "a.png").unlink()
+    cv2.imwrite(str(tmp_path / "image" / "a.jpg"), np.zeros((60, 80, 3), np.uint8))
+    store_rotated(tmp_path / "image" / "a.jpg")
+    with pytest.raises(DataError, match=r"a\.jpg is stored rotated differently \(Orientation 3\)"):
+        CutoutLibrary([str(tmp_path)], [], cache=str(tmp_path / "cache")).draw(np.random.default_rng(0))
 
 
 def test_a_missing_alpha_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gossamer.errors import ModelError
+from gossamer.models.convert import GFM_COPIES
 from gossamer.models.registry import create_model
 from gossamer.training.encoders import load_encoder
 
@@ -57,6 +59,31 @@ def test_what_is_missing_or_has_no_place_is_named(classifier: dict[str, Tensor],
     assert "encoder2.0.conv1.weight is missing" in str(caught.value)
     assert "no place for layer9.weight" in str(caught.value)
     assert "bn1.weight is (3,) instead of (64,)" in str(caught.value)
+
+
+def test_files_of_before_batches_were_counted_are_taken(classifier: dict[str, Tensor], tmp_path: Path) -> None:
+    state = {key: value for key, value in classifier.items() if not key.endswith("num_batches_tracked")}
+    model = create_model("gfm-r34-tt")
+    load_encoder(model, save(state, tmp_path), "gfm-r34-tt")
+    assert bool((model.state_dict()["encoder1.1.0.conv1.weight"] == 0.25).all())
+
+
+def test_gfm_takes_the_densenet_that_torchvision_publishes(tmp_path: Path) -> None:
+    """Its layers are called ``norm.1`` and ``conv.1``, and nothing counts batches."""
+    model = create_model("gfm-d121-tt")
+    copies = {ours: theirs.removeprefix("densenet.") for theirs, ours in GFM_COPIES["d121"]}
+    state: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        beginning = next((ours for ours in copies if key.startswith(ours)), None)
+        if beginning is not None and not key.endswith("num_batches_tracked"):
+            name = copies[beginning] + key[len(beginning) :]
+            state[re.sub(r"(denselayer\d+\.(?:norm|conv))([12])\.", r"\1.\2.", name)] = torch.full_like(value, 0.25)
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    load_encoder(model, save({**state, "classifier.bias": torch.zeros(10)}, tmp_path), "gfm-d121-tt")
+    found = model.state_dict()
+    taken = [key for key in found if key.startswith(tuple(copies)) and not key.endswith("num_batches_tracked")]
+    assert len(taken) == len(state)
+    assert all(bool((found[key] == 0.25).all()) for key in taken)
 
 
 def test_vitmatte_takes_a_transformer_of_three_channels(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -66,6 +69,7 @@ FAMILIES = [
     ("lsa-light", "vitmatte", "matting", {"alpha", "laplacian", "gradient", "composition"}),
     ("lsa-light", "vitmatte", "vitmatte", {"unknown", "known", "laplacian", "gradient"}),
     ("gossamer-s", "gossamer", "ddc", {"known", "ddc"}),
+    ("gossamer-s", "ddc", "ddc", {"known", "ddc"}),
     ("gfm-light-tt", "ddc", "ddc", {"known", "ddc", "glance"}),
     ("gfm-light-rim", "ddc", "ddc", {"known", "ddc", "glance"}),
 ]
@@ -162,6 +166,20 @@ def test_held_out_pictures_are_measured_with_each_checkpoint(make_settings: Make
     events = EventAccumulator(str(folder / "tensorboard"))
     events.Reload()
     assert "validation/glance" in events.Tags()["scalars"]
+
+
+def test_a_held_out_picture_without_an_unknown_pixel_counts_for_the_whole_only(
+    make_settings: MakeSettings, written: Path, tmp_path: Path
+) -> None:
+    held_out = tmp_path / "held-out"
+    shutil.copytree(written, held_out)
+    known = held_out / "trimap" / "000000.png"
+    cv2.imwrite(str(known), np.zeros_like(cv2.imread(str(known), cv2.IMREAD_GRAYSCALE)))
+    recipe = make("lsa-light", "lsa", "lsa", steps=1)
+    folder = train(recipe, make_settings(validation=held_out))
+    (line,) = rows(folder, "validation.csv")
+    assert 0 < float(line["sad_unknown"]) < float("inf")
+    assert 0 < float(line["sad_whole"]) < float("inf")
 
 
 def test_a_validation_folder_without_trimaps_is_refused(make_settings: MakeSettings, written: Path) -> None:

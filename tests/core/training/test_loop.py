@@ -1,18 +1,22 @@
 """The training loop: it learns, it goes on exactly, it stops cleanly, it never publishes a NaN."""
 
 import csv
+import errno
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from gossamer.errors import DataError, GossamerError, SettingError
-from gossamer.training import loop
-from gossamer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint
+from gossamer.training import loop, run
+from gossamer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from gossamer.training.loop import StepReport, TrainingSettings, train
 from gossamer.training.recipe import LossWeights, Recipe
 from gossamer.training.samples import read_batches
@@ -132,6 +136,60 @@ def test_pictures_may_lie_elsewhere_on_going_on(
     train(make_recipe(steps=1), make_settings())
     moved = make_recipe(steps=1, data={**make_recipe().data, "cache_folder": str(tmp_path)})
     assert train(moved, make_settings(resume=True)).name == "run"
+
+
+def test_pictures_may_not_be_missing_on_going_on(
+    make_recipe: MakeRecipe, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((80, 80, 3), np.uint8))
+    data = make_recipe().data
+    train(make_recipe(steps=1, data={**data, "photos": (str(tmp_path / "here"),)}), make_settings())
+    moved = make_recipe(steps=1, data={**data, "photos": (str(tmp_path / "there"),)})
+    assert train(moved, make_settings(resume=True)).name == "run"
+    with pytest.raises(SettingError, match=r"different: data\.photos, 1 folders then and 0 now"):
+        train(make_recipe(steps=1), make_settings(resume=True))
+
+
+def test_another_number_of_processes_is_refused_on_going_on(
+    make_recipe: MakeRecipe, make_settings: MakeSettings
+) -> None:
+    folder = train(make_recipe(), make_settings(), cancelled=lambda: True)
+    values = load_checkpoint(folder)
+    save_checkpoint(
+        folder, {key: values[key] for key in values if key != "schema"} | {"samples": 2 * values["samples"]}
+    )
+    with pytest.raises(SettingError, match=r"begun with 2 processes and 1 are to go on; give --devices 2"):
+        train(make_recipe(), make_settings(resume=True))
+
+
+def test_a_run_goes_on_although_what_it_started_from_is_gone(
+    make_recipe: MakeRecipe, make_settings: MakeSettings
+) -> None:
+    start = train(make_recipe(steps=1), make_settings("start"))
+    recipe = make_recipe(start_from=str(start))
+    train(recipe, make_settings(), cancelled=lambda: True)
+    shutil.rmtree(start)
+    assert load_checkpoint(train(recipe, make_settings(resume=True)))["step"] == 6
+
+
+def test_a_run_that_ended_before_its_weights_were_written_writes_them_on_going_on(
+    make_recipe: MakeRecipe, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(make_recipe(steps=2), make_settings("whole"))
+
+    def fail(*_args: object, **_settings: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "write_result", fail)
+        with pytest.raises(DataError, match=r"No space left on device\. Mend that, then go on with --resume"):
+            train(make_recipe(steps=2), make_settings())
+    folder = train(make_recipe(steps=2), make_settings(resume=True))
+    one, other = (load_file(path / "weights" / "test.safetensors") for path in (whole, folder))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_going_on_with_nothing_there_is_said(
