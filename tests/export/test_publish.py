@@ -13,7 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from gossamer.errors import DataError, ModelError, SettingError
-from gossamer.evaluation import evaluate, write_json
+from gossamer.evaluation.evaluate import evaluate
+from gossamer.evaluation.results import write_json
 from gossamer.inference.solver import create_solver
 from gossamer.models.registry import create_model
 from gossamer.models.weights import Manifest, find_manifest, load_weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -50,6 +51,9 @@ def main() -> None:
     """Run the command line. Errors that the project can explain become one line on stderr and their exit code."""
     from gossamer.cli import commands
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that cannot show a file name still gets its line
+            stream.reconfigure(errors="backslashreplace")
     commands.register(app)
     try:
         app()

@@ -11,12 +11,22 @@ import typer
 
 __all__ = ["register"]
 
-_MARKS = {"ok": "[green]✓[/]", "absent": "[dim]–[/]", "problem": "[bold red]✗[/]"}
+_STYLES = {"ok": "green", "absent": "dim", "problem": "bold red"}
+_MARKS = {"ok": "✓", "absent": "–", "problem": "✗"}
+_ASCII_MARKS = {"ok": "+", "absent": "-", "problem": "x"}
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
     app.command(name="doctor")(doctor)
+
+
+def _can_show(encoding: str) -> bool:
+    try:
+        "".join(_MARKS.values()).encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def doctor(
@@ -38,6 +48,8 @@ def doctor(
     from rich.table import Table
 
     console = Console()
+    # A redirected Windows console writes cp1252, which has no ticks.
+    marks = _ASCII_MARKS if console.options.ascii_only or not _can_show(console.encoding) else _MARKS
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True)
     table.add_column(style="bold", no_wrap=True)
@@ -48,7 +60,8 @@ def doctor(
             group = finding.group
             table.add_row("", f"[cyan]{group}[/]", "")
         help_text = f"\n[yellow]{escape(finding.remedy)}[/]" if finding.remedy else ""
-        table.add_row(_MARKS[finding.status], escape(finding.name), escape(finding.detail) + help_text)
+        style = _STYLES[finding.status]
+        table.add_row(f"[{style}]{marks[finding.status]}[/]", escape(finding.name), escape(finding.detail) + help_text)
     console.print(f"Gossamer {__version__}")
     console.print(table)
     if works:

@@ -73,8 +73,9 @@ def evaluate(
     """
     from rich.console import Console
 
-    from gossamer.evaluation import Report, write_csv, write_json
-    from gossamer.evaluation import evaluate as run
+    from gossamer.evaluation.evaluate import evaluate as run
+    from gossamer.evaluation.report import Report
+    from gossamer.evaluation.results import write_csv, write_json
     from gossamer.inference.solver import CLASSICAL, create_solver
 
     names = [name.strip() for name in model.split(",") if name.strip()]

@@ -40,10 +40,7 @@ def choose_existing(skip_existing: bool, overwrite: bool) -> str | None:
 def say(text: str) -> None:
     """Print a line. A reader that goes away (``| head``) ends the talking and not the work."""
     try:
-        try:
-            print(text, flush=True)
-        except UnicodeEncodeError:  # a console that cannot show a file name still gets its line
-            print(text.encode("ascii", "backslashreplace").decode("ascii"), flush=True)
+        print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -66,6 +63,10 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"Cannot make the folder {report_path.parent} for the report: {error.strerror}."
             ) from error
+        if report_path.is_dir():
+            raise SettingError(
+                f"--report {report_path} is a folder; name a file, such as {report_path / 'report.json'}."
+            )
     with _stop_on_signals() as cancelled:
         plan = prepare(job, building=_building_lines(), cancelled=cancelled)
         if cancelled():
@@ -76,13 +77,19 @@ def perform(job: Job, report_path: Path | None) -> None:
     try:
         with _stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
             execute(plan, report, progress=show, cancelled=cancelled)
-    except (CancelledError, KeyboardInterrupt) as error:
-        raise CancelledError(f"Cancelled. {_left(report)}") from error
-    except GossamerError as error:
-        raise type(error)(f"{error} {_left(report)}") from error
-    finally:
+    except BaseException as error:
         if report_path is not None:
-            write_report(report, report_path)
+            try:
+                write_report(report, report_path)
+            except GossamerError as problem:  # what stopped the job matters more
+                print(f"warning: the report is not there: {problem}", file=sys.stderr, flush=True)
+        if isinstance(error, CancelledError | KeyboardInterrupt):
+            raise CancelledError(f"Cancelled. {_left(report)}") from error
+        if isinstance(error, GossamerError):
+            raise type(error)(f"{error} {_left(report)}") from error
+        raise
+    if report_path is not None:
+        write_report(report, report_path)
     rate = f", {len(report.frames) / report.seconds:.2f} frames/s" if report.frames and report.seconds else ""
     say(f"{'done':8} {len(report.frames)} frames in {report.seconds:.1f} s{rate}")
 

@@ -19,7 +19,6 @@ import numpy as np
 
 from gossamer.errors import GossamerError
 from gossamer.evaluation.machine import cores, memory, version_of
-from gossamer.inference.solver import create_solver
 from gossamer.models.weights import list_manifests
 
 __all__ = ["Finding", "base_job_works", "examine"]
@@ -148,9 +147,12 @@ def _solve(model: str, device: str, *, is_needed: bool) -> Finding:
     trimap = np.full((64, 64), 0.5, np.float32)
     trimap[:, :16], trimap[:, 48:] = 0, 1
     try:
+        # Late: it needs the packages whose absence is to be found here.
+        from gossamer.inference.solver import create_solver
+
         solver = create_solver(model, device=device)
         alpha = solver.solve(plate, trimap).alpha
-    except GossamerError as error:
+    except (GossamerError, ImportError, OSError) as error:
         return Finding("models", name, "problem", str(error), is_needed=is_needed)
     if not np.isfinite(alpha).all():
         return Finding("models", name, "problem", "gave values that are not numbers", is_needed=is_needed)

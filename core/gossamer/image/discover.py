@@ -67,9 +67,9 @@ def _list_files(folder: Path) -> list[Path]:
 
 def _open_pattern(path: Path) -> ImageSequence:
     before, padding, after = split_pattern(path)
-    if has_token(str(path.parent)):
-        raise SequenceError(f"{path}: the frame number belongs in the file name, not in a folder's name.")
     if not path.parent.is_dir():
+        if has_token(str(path.parent)):
+            raise SequenceError(f"{path}: the frame number belongs in the file name, not in a folder's name.")
         raise SequenceError(f"There is no folder {path.parent}.")
     tail, dot, ending = after.rpartition(".")
     expected = re.compile(re.escape(before) + r"(-?\d+)" + re.escape(tail + dot) + f"(?i:{re.escape(ending)})")

@@ -35,9 +35,10 @@ class MatteReading:
 
 
 def guide_channel(image: Image, label: str) -> GuideReading:
-    """The channel that carries the guide: alpha if there is one that is not constant, else red (or grey).
+    """The channel that carries the guide: alpha if there is one, else red (or grey).
 
-    A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more.
+    A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more. Not
+    so where the colours are a picture: a roto that was drawn over the plate is empty on a frame without its subject.
 
     Raises:
         TrimapError: no channel can be chosen, or it holds no finite value.
@@ -53,7 +54,7 @@ def guide_channel(image: Image, label: str) -> GuideReading:
         raise TrimapError(f"{label} has no alpha, red or grey channel; it has: {', '.join(image.channels)}.")
     if alpha is not None and red is not None and red != alpha:
         values = image.channel(alpha)
-        if _is_constant(values) and not _is_constant(image.channel(red)):
+        if _is_constant(values) and not _is_constant(image.channel(red)) and not _is_coloured(image):
             name = red
             notes.append(f"{label}: the alpha channel is {values.flat[0]:g} everywhere, so {red} is read")
     values = image.channel(name)
@@ -69,6 +70,12 @@ def guide_channel(image: Image, label: str) -> GuideReading:
 
 def _is_constant(values: FloatArray) -> bool:
     return bool((values == values.flat[0]).all())
+
+
+def _is_coloured(image: Image) -> bool:
+    """Whether red, green and blue are a picture, and not one plane in all three or in red alone."""
+    red, *others = (image.channel(name) for name in rgb_channels(image.channels))
+    return any(not np.array_equal(red, plane, equal_nan=True) and not _is_constant(plane) for plane in others)
 
 
 def matte_from_image(image: Image, label: str = "the matte") -> MatteReading:

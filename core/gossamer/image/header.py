@@ -124,11 +124,13 @@ def alpha_channel(channels: Sequence[str]) -> str | None:
 
 
 def picture_channels(channels: Sequence[str]) -> tuple[str, ...]:
-    """Colour channels and the alpha of the same layer: what a viewer would show. All channels if there is no colour."""
+    """Colour channels and one alpha, of the same layer or else the first that has one. All channels if there is no
+    colour."""
     try:
         colours = rgb_channels(channels)
     except ImageReadError:
         return tuple(channels)
     layer = _split(colours[0])[0]
-    alphas = [name for name in channels if _split(name) == (layer, "a") and name not in colours]
-    return (*colours, *alphas[:1])
+    own = [name for name in channels if _split(name) == (layer, "a")]
+    alpha = own[0] if own else alpha_channel(channels)
+    return colours if alpha is None or alpha in colours else (*colours, alpha)

@@ -156,13 +156,21 @@ def _matrix(picture: Any) -> int:
 
 
 def _index(av: Any, container: Any, stream: Any, path: Path) -> list[int]:
-    """Presentation times of all frames, rising."""
+    """Presentation times of all frames that are shown, rising.
+
+    A movie that was trimmed without encoding it anew begins with pictures that only help to decode the first one; the
+    container says so, and no player counts them.
+    """
+    shown: dict[int, bool] = {}
     try:
-        times = sorted({packet.pts for packet in container.demux(stream) if packet.pts is not None})
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                shown[packet.pts] = not packet.is_discard
     except av.FFmpegError as error:
         raise ImageReadError(f"{path} is truncated or damaged: {error}.") from error
+    if stream.frames > len(shown):
+        raise ImageReadError(f"{path} is truncated: it promises {stream.frames} frames and holds {len(shown)}.")
+    times = sorted(time for time, is_shown in shown.items() if is_shown)
     if not times:
         raise ImageReadError(f"{path} holds no frames.")
-    if stream.frames > len(times):
-        raise ImageReadError(f"{path} is truncated: it promises {stream.frames} frames and holds {len(times)}.")
     return times

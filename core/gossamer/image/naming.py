@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +11,12 @@ from gossamer.image.pattern import has_token, split_pattern
 from gossamer.image.reading import IMAGE_SUFFIXES
 from gossamer.image.source import FrameSource, ImageSequence
 
-__all__ = ["output_path"]
+__all__ = ["names_folder", "output_path"]
+
+
+def names_folder(text: str) -> bool:
+    """Whether an output is a folder whatever its name looks like: it is one already, or ends with a slash."""
+    return text.endswith(("/", os.sep)) or Path(text).expanduser().is_dir()
 
 
 def output_path(
@@ -39,8 +45,8 @@ def output_path(
     """
     text = str(pattern_or_folder)
     target = Path(text).expanduser()
-    is_pattern = has_token(target.name)
-    is_file = target.suffix.lower() in IMAGE_SUFFIXES and not target.is_dir() and not text.endswith("/")
+    is_pattern = has_token(target.name) and not names_folder(text)
+    is_file = target.suffix.lower() in IMAGE_SUFFIXES and not names_folder(text)
     if is_pattern:
         before, padding, after = split_pattern(target)
         number = f"{frame:0{padding}d}"

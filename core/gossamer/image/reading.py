@@ -82,7 +82,7 @@ def read_image(path: Path, *, channels: Sequence[str] | None = None) -> Image:
 
 
 def read_picture(path: Path) -> Image:
-    """Read what a viewer would show, colour and alpha (:func:`picture_channels`), and leave other layers in the file.
+    """Read colour and alpha (:func:`picture_channels`), and leave other layers in the file.
 
     Raises:
         ImageReadError: as :func:`read_image`.

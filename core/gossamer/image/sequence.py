@@ -8,7 +8,8 @@ from gossamer.image.discover import open_source
 from gossamer.image.frames import FrameRange
 from gossamer.image.matching import match_guide
 from gossamer.image.movie import MOVIE_SUFFIXES
-from gossamer.image.naming import output_path
+from gossamer.image.naming import names_folder, output_path
+from gossamer.image.pattern import has_token
 from gossamer.image.source import FrameSource, ImageSequence, missing_frames
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "FrameRange",
     "FrameSource",
     "ImageSequence",
+    "has_token",
     "match_guide",
     "missing_frames",
+    "names_folder",
     "open_source",
     "output_path",
 ]

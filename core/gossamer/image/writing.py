@@ -36,6 +36,8 @@ _COMPRESSIONS = ("none", "rle", "zip", "zips", "piz", "pxr24", "b44", "b44a", "d
 _HALF_MAX = 65504.0
 # OpenImageIO 3.2 says this after each good TIFF without Exif data.
 _HARMLESS = "failed TIFFWriteCustomDirectory() of the Exif data"
+_ACES = "acesImageContainerFlag"
+"""Promises RGB or RGBA in half without compression; the library refuses every other file that carries it."""
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
@@ -51,7 +53,8 @@ def write_image(
 
     It is written under a hidden temporary name in the same folder and then renamed. After any error or interruption the
     temporary file is removed and an older file of the same name is untouched. The same input gives the same bytes.
-    Header attributes keep their types, but double becomes float, and blocks of bytes (ICC profiles) are lost.
+    Header attributes keep their types, but double becomes float, and blocks of bytes (ICC profiles) and the flag of an
+    ACES container are lost.
 
     Args:
         path: the ending decides the format: exr, tif, tiff, png, jpg, jpeg, dpx. The folder must exist.
@@ -233,6 +236,8 @@ def _spec(
     spec.attribute("DateTime", "")
     types_of = image.metadata.type_of if isinstance(image.metadata, Metadata) else (lambda name: "")
     for name, value in image.metadata.items():
+        if name == _ACES:
+            continue  # the chromaticities, which stay, name the space as well
         _set_attribute(spec, name, types_of(name), value)
     if suffix in (".tif", ".tiff") and attributes:
         before = str(image.metadata.get("ImageDescription", ""))

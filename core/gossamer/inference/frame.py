@@ -18,7 +18,7 @@ from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import write_image
 from gossamer.image.trimap import make_trimap
 from gossamer.inference.display import display_plate
-from gossamer.inference.outputs import compose, compose_preview, frame_outputs, solve_colors
+from gossamer.inference.outputs import comp_attributes, compose, compose_preview, frame_outputs, solve_colors
 from gossamer.inference.plan import Plan
 from gossamer.inference.report import FrameReport
 from gossamer.inference.solution import Solution
@@ -163,7 +163,8 @@ def write_frame(plan: Plan, loaded: Loaded, solution: Solution, solve_seconds: f
             colors = solve_colors(loaded.rgb, loaded.space.name, solution.alpha)
         if outputs.comp is not None and colors is not None:
             preview = compose_preview(job.outputs, loaded.plate, loaded.space.name, colors, solution.alpha)
-            write_image(outputs.comp, preview, data_type="uint8")
+            marks = comp_attributes(plan.job_hash, job.outputs)
+            write_image(outputs.comp, preview, data_type="uint8", attributes=marks)
             del preview
         composed = compose(job.outputs, loaded.plate, loaded.rgb, loaded.space.name, colors, solution)
         del colors

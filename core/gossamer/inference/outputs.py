@@ -17,8 +17,8 @@ from gossamer.image.comp import BACKDROPS, comp_preview
 from gossamer.image.foreground import estimate_foreground
 from gossamer.image.header import Metadata
 from gossamer.image.image import FloatArray, Image
-from gossamer.image.io import lossless_type
-from gossamer.image.sequence import FrameSource, output_path
+from gossamer.image.io import IMAGE_SUFFIXES, lossless_type
+from gossamer.image.sequence import MOVIE_SUFFIXES, FrameSource, has_token, names_folder, output_path
 from gossamer.inference.solution import Solution
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Composed",
     "FrameOutputs",
     "check_outputs",
+    "comp_attributes",
     "compose",
     "compose_preview",
     "frame_outputs",
@@ -60,10 +61,18 @@ class Composed:
     """Colour space of R, G, B and ``foreground``; empty where there are none."""
 
 
+_OTHER_PICTURES = frozenset({".webp", ".gif", ".jp2", ".heic", ".avif", ".psd"})
+"""Endings that nobody gives to a folder; so are those of :data:`IMAGE_SUFFIXES` and :data:`MOVIE_SUFFIXES`."""
+
+
 def _ending(outputs: Outputs) -> str:
-    """The ending of the main result's file: what the output names, else EXR."""
-    suffix = Path(outputs.path).suffix.lower()
-    return suffix if suffix in (".exr", ".jpg", ".jpeg", ".dpx", *INTEGER_TYPES) else ".exr"
+    """The ending of the main result's file: what the output names, EXR in a folder."""
+    target = Path(outputs.path)
+    suffix = target.suffix.lower()
+    if names_folder(outputs.path):
+        return ".exr"
+    is_file = has_token(target.name) or suffix in IMAGE_SUFFIXES | MOVIE_SUFFIXES | _OTHER_PICTURES
+    return suffix if is_file else ".exr"
 
 
 def check_outputs(outputs: Outputs) -> None:
@@ -81,8 +90,13 @@ def check_outputs(outputs: Outputs) -> None:
         if outputs.data_type not in ("half", "float"):
             raise SettingError(f"--data-type {outputs.data_type}: EXR holds half or float.")
         return
-    if ending not in INTEGER_TYPES:
+    if ending in (".jpg", ".jpeg", ".dpx"):
         raise SettingError(f"The output {outputs.path} would lose values as {ending}; use .exr, .tif or .png.")
+    if ending not in INTEGER_TYPES:
+        raise SettingError(
+            f"The output {outputs.path} cannot be written: {f'{ending} is' if ending else 'without an ending it has'} "
+            "no format for mattes. Use .exr, .tif or .png; a folder ends with a slash."
+        )
     if outputs.data_type == "float" and ending == ".png":
         raise SettingError("--data-type float: PNG holds whole numbers; use .exr or .tif, or uint16.")
     wishes = {
@@ -173,7 +187,7 @@ def compose(
     if colors is not None and (outputs.channels == "premult" or outputs.foreground):
         rgb_space = rgb_space or colors.space
         if colors.space != space:  # the header's primaries are no longer those of every channel
-            metadata = _without(metadata, "chromaticities", "acesImageContainerFlag")
+            metadata = _without(metadata, "chromaticities", "colorInteropID")
     name = "Y" if outputs.channels == "grey" else f"{outputs.layer}.alpha" if outputs.layer else "A"
     layers.append((name, solution.alpha, matte_type))
     if solution.confidence is not None:
@@ -183,6 +197,11 @@ def compose(
         pixels[..., index] = values
     image = replace(plate.with_pixels(pixels, tuple(name for name, _, _ in layers)), metadata=metadata)
     return Composed(image, {name: kind for name, _, kind in layers}, rgb_space)
+
+
+def comp_attributes(job_hash: str, outputs: Outputs) -> dict[str, str]:
+    """What a preview's header says, by which a finished one is told: the job's hash knows nothing of the backdrop."""
+    return {"gossamer:jobHash": job_hash, "gossamer:comp": outputs.comp}
 
 
 def compose_preview(outputs: Outputs, plate: Image, space: str, colors: Colors, alpha: FloatArray) -> Image:

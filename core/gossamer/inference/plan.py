@@ -9,19 +9,21 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from gossamer import __version__
-from gossamer.config import Job
-from gossamer.errors import ImageWriteError, SequenceError, SettingError
+from gossamer.config import Job, Outputs
+from gossamer.errors import ImageReadError, ImageWriteError, SequenceError, SettingError
 from gossamer.image.color import SpaceChoice, resolve_space
+from gossamer.image.comp import BACKDROPS
 from gossamer.image.image import Image
-from gossamer.image.io import is_complete, read_header
+from gossamer.image.io import is_complete, read_attributes, read_header
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
-from gossamer.inference.outputs import check_outputs, frame_outputs
+from gossamer.inference.outputs import check_outputs, comp_attributes, frame_outputs
 from gossamer.inference.solver import Cancelled, NetworkOpener, Solver, create_solver
 
 __all__ = ["Plan", "Sources", "prepare"]
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 LEFTOVER_AGE = 600.0
 """Seconds without a change after which a hidden temporary file in the output folder belongs to no running process."""
+_LONGEST_SHOT = 100_000
+"""Frames; beyond it most have to be there."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,9 @@ def prepare(
 def _open_sources(job: Job) -> tuple[Sources, list[str]]:
     frames = FrameRange.parse(job.frames) if job.frames else None
     plate = open_source(job.plate, frames=frames)
+    # Guides go on with the plate: both from one numbered file to its sequence, or neither. Else one trimap would serve
+    # every frame of a whole run, and be a sequence for a part of it.
+    is_expanded = isinstance(plate, ImageSequence) and not plate.is_still and Path(job.plate).expanduser().is_file()
     texts = {"trimap": job.trimap, "mask": job.mask, "core": job.core_matte, "garbage": job.garbage_matte}
     notes: list[str] = []
     if job.trimap and job.mask:
@@ -198,7 +205,7 @@ def _open_sources(job: Job) -> tuple[Sources, list[str]]:
     for name, text in texts.items():
         if not text:
             continue
-        guide = match_guide(plate, open_source(text, frames=frames))
+        guide = match_guide(plate, open_source(text, frames=frames if is_expanded else None))
         guides[name] = guide
         if guide.is_still and not plate.is_still and len(plate.frames) > 1:
             notes.append(f"one {name} is used for every frame: {guide.path(guide.frames[0]).name}")
@@ -221,6 +228,13 @@ def _without_gaps(plate: FrameSource) -> tuple[int, ...]:
     """Every frame from the first to the last, at the step the numbers have: a hole is a missing frame, not a choice."""
     frames = plate.frames
     step = math.gcd(*(after - before for before, after in pairwise(frames)))
+    span = (frames[-1] - frames[0]) // step + 1 if step else len(frames)
+    if span > _LONGEST_SHOT and span > 2 * len(frames):
+        # As the names of a telephone's photographs, which hold the time of day.
+        raise SequenceError(
+            f"{plate.describe()} That would be {span:,} frames, of which {len(frames)} exist: these numbers seem to be "
+            "no frame numbers. Give the files one by one, or say with --frames which ones are meant."
+        )
     return tuple(range(frames[0], frames[-1] + 1, step)) if step else frames
 
 
@@ -254,7 +268,7 @@ def _finished(job: Job, sources: Sources, frames: Sequence[int], first: Image, j
             width, height = _data_size(sources.plate, frame, first)
             newest = max((path.stat().st_mtime for path in sources.files(frame) if path.exists()), default=0.0)
             complete = is_complete(outputs.matte, width=width, height=height, attributes={"gossamer:jobHash": job_hash})
-            if complete and outputs.matte.stat().st_mtime >= newest:
+            if complete and outputs.matte.stat().st_mtime >= newest and _has_comp(outputs.comp, job.outputs, job_hash):
                 done.add(frame)
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
@@ -263,6 +277,19 @@ def _finished(job: Job, sources: Sources, frames: Sequence[int], first: Image, j
             "do them again, or another output."
         )
     return frozenset(done)
+
+
+def _has_comp(comp: Path | None, outputs: Outputs, job_hash: str) -> bool:
+    """Whether the preview shows this job over this backdrop, as far as there is to be one."""
+    if comp is None:
+        return True
+    try:
+        found = read_attributes(read_header(comp))
+    except ImageReadError:
+        return False
+    backdrop = Path(outputs.comp).expanduser()
+    is_newer = outputs.comp in BACKDROPS or comp.stat().st_mtime >= backdrop.stat().st_mtime
+    return is_newer and comp_attributes(job_hash, outputs).items() <= found.items()
 
 
 def _data_size(plate: FrameSource, frame: int, first: Image) -> tuple[int, int]:
@@ -277,8 +304,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.glob(".gossamer-*.tmp.*"):
-            if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE:
-                leftover.unlink()
-                logger.info("removed %s, left by a run that was killed", leftover)
+            with suppress(FileNotFoundError):  # another chunk of the same shot has finished that frame by now
+                if time.time() - leftover.stat().st_mtime > LEFTOVER_AGE:
+                    leftover.unlink()
+                    logger.info("removed %s, left by a run that was killed", leftover)
     except OSError as error:
         raise ImageWriteError(f"Cannot write into the output folder {folder}: {error.strerror}.") from error

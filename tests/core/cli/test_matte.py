@@ -17,6 +17,7 @@ import pytest
 
 from gossamer.cli import main
 from gossamer.config import load_job
+from gossamer.errors import ImageWriteError
 
 MakeShot = Callable[..., tuple[Path, list[Any]]]
 
@@ -119,6 +120,7 @@ def test_run_continues_with_skip_existing(
         (["--backend", "openvino", "--device", "cuda"], 2, "--backend openvino does not go with --device cuda"),
         (["--skip-existing", "--overwrite"], 2, "exclude each other"),
         (["--report", "/dev/null/report.json"], 2, "Cannot make the folder /dev/null for the report"),
+        (["--report", "."], 2, "--report . is a folder; name a file, such as report.json"),
         (["--trimap", "no.exr"], 4, "There is no file"),
         (["--output-channels", "everything"], 2, "everything"),
     ],
@@ -158,6 +160,25 @@ def test_a_failed_frame_says_how_many_are_finished_and_the_report_tells_it(
     assert values["state"] == "failed"
     assert values["error"].startswith("Frame 1003: ")
     assert [frame["frame"] for frame in values["frames"]] == [1001, 1002]
+
+
+def test_a_report_that_cannot_be_written_does_not_hide_what_went_wrong(
+    call: Call, make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder, _ = make_shot()
+    broken = folder / "plate.1003.exr"
+    broken.write_bytes(broken.read_bytes()[:-200])
+
+    def fail(*_: object) -> None:
+        raise ImageWriteError("Cannot write report.json: No space left on device.")
+
+    monkeypatch.setattr("gossamer.inference.report.write_report", fail)
+    plate, trimap, report = folder / "plate.####.exr", folder / "trimap.####.exr", tmp_path / "report.json"
+    assert call("matte", plate, "-t", trimap, "-m", tiny_weights, "-o", tmp_path / "out", "--report", report) == 4
+    said = capsys.readouterr().err
+    assert "warning: the report is not there: Cannot write report.json: No space left on device." in said
+    assert "error: Frame 1003: " in said
 
 
 def test_broken_pixels_and_odd_trimaps_are_told_once(

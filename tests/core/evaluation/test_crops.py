@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gossamer.evaluation import comparison_sheet, hardest_windows
+from gossamer.evaluation.crops import comparison_sheet, hardest_windows
 from gossamer.image.image import Window
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from gossamer.errors import CancelledError, DataError, ModelError, SettingError, TrimapError
-from gossamer.evaluation import evaluate
-from gossamer.evaluation.evaluate import SolvedCase
+from gossamer.evaluation.evaluate import SolvedCase, evaluate
 from gossamer.inference.solver import Solution
 
 MakeFolder = Callable[..., Path]

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from gossamer.errors import SettingError
-from gossamer.evaluation import Report, evaluate
-from gossamer.evaluation.report import SPOT
+from gossamer.evaluation.evaluate import evaluate
+from gossamer.evaluation.report import SPOT, Report
 from gossamer.inference.solution import Solution
 
 MakeFolder = Callable[..., Path]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gossamer.errors import SettingError
-from gossamer.evaluation import METRIC_NAMES, Evaluation, PictureScores, Scores, write_csv, write_json
+from gossamer.evaluation.results import Evaluation, PictureScores, write_csv, write_json
+from gossamer.evaluation.scores import METRIC_NAMES, Scores
 
 
 def scores(sad: float) -> Scores:

@@ -45,9 +45,11 @@ def test_the_plain_alpha_channel_is_preferred_to_a_layers() -> None:
     assert alpha_channel(("R", "G", "B")) is None
 
 
-def test_a_picture_is_its_colours_and_the_alpha_of_the_same_layer() -> None:
+def test_a_picture_is_its_colours_and_the_alpha_of_the_same_layer_or_the_only_one() -> None:
     channels = ("beauty.R", "beauty.G", "beauty.B", "beauty.A", "matte.A", "Z")
     assert picture_channels(channels) == ("beauty.R", "beauty.G", "beauty.B", "beauty.A")
+    assert picture_channels(("R", "G", "B", "matte.alpha", "depth.Z")) == ("R", "G", "B", "matte.alpha")
+    assert picture_channels(("R", "G", "B")) == ("R", "G", "B")
     assert picture_channels(("A",)) == ("A",)
     assert picture_channels(("u", "v", "w")) == ("u", "v", "w")
 

@@ -52,6 +52,25 @@ def test_every_frame_is_found_in_any_order(tmp_path: Path) -> None:
     assert [_number(source, frame) for frame in source.frames] == list(source.frames)
 
 
+def test_a_trimmed_movie_begins_where_players_begin(tmp_path: Path) -> None:
+    """Cut without encoding anew: the pictures before the cut lie in the file to decode those after it."""
+    begin = 17
+    whole, trimmed = av.open(str(_write(tmp_path / "clip.mp4"))), tmp_path / "trimmed.mp4"
+    container = av.open(str(trimmed), "w", options={"avoid_negative_ts": "disabled"})
+    stream = container.add_stream_from_template(whole.streams.video[0])
+    packets = [packet for packet in whole.demux(video=0) if packet.dts is not None]
+    first = round(begin / 24 / whole.streams.video[0].time_base)
+    key = max(i for i, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= first)
+    for packet in packets[key:]:
+        packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, stream
+        container.mux(packet)
+    container.close()
+    source = open_source(str(trimmed))
+    assert source.frames == tuple(range(1, COUNT - begin + 1))
+    for frame in (1, 2, 5, 13, 6):
+        assert _number(source, frame) == begin + frame
+
+
 def test_a_movie_describes_itself(tmp_path: Path) -> None:
     source = open_source(str(_write(tmp_path / "clip.mp4")))
     assert source.describe() == f"{tmp_path}/clip.mp4: movie, 64x48, frames 1-30 at 24 fps."

@@ -58,6 +58,13 @@ def test_a_pattern_is_taken_as_written(tmp_path: Path, pattern: str) -> None:
     assert output_path(tmp_path / pattern, plate, 2, "comp", ending=".png") == tmp_path / "m_comp.0002.png"
 
 
+def test_a_folder_may_be_called_like_a_pattern(tmp_path: Path) -> None:
+    plate = _source(tmp_path / "in", "shot.0001.exr", "shot.0002.exr")
+    assert output_path(f"{tmp_path}/take #2/", plate, 2, "alpha") == tmp_path / "take #2" / "shot_alpha.0002.exr"
+    (tmp_path / "take #3").mkdir()
+    assert output_path(tmp_path / "take #3", plate, 2, "alpha") == tmp_path / "take #3" / "shot_alpha.0002.exr"
+
+
 def test_one_file_is_right_for_one_frame(tmp_path: Path) -> None:
     plate = _source(tmp_path / "in", "cat.png", take="cat.png")
     assert output_path(tmp_path / "m.exr", plate, 1, "alpha") == tmp_path / "m.exr"

@@ -92,6 +92,21 @@ def test_a_constant_alpha_is_passed_over_for_red(constant: float) -> None:
     )
 
 
+def test_a_trimap_in_all_three_colours_is_read_beside_a_constant_alpha() -> None:
+    pixels = np.ones((1, 3, 4), np.float32)
+    pixels[..., :3] = np.array((0, 0.5, 1), np.float32)[:, None]
+    assert trimap_from_image(_image(pixels, tuple("RGBA"))).channel == "R"
+
+
+@pytest.mark.parametrize("constant", [1.0, 0.0])
+def test_an_empty_roto_over_its_plate_is_empty_and_not_the_plates_red(constant: float) -> None:
+    pixels = np.random.default_rng(0).random((4, 5, 4), np.float32)
+    pixels[..., 3] = constant
+    reading = matte_from_image(_image(pixels, tuple("RGBA")))
+    assert reading.channel == "A"
+    assert (reading.matte == constant).all()
+
+
 @pytest.mark.parametrize(
     ("values", "note"),
     [

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import OpenImageIO
 import pytest
 
 from gossamer.config import Job, Outputs
 from gossamer.errors import SettingError
+from gossamer.image.color import resolve_space
 from gossamer.image.image import Image
 from gossamer.image.io import read_header, read_image, write_image
 from gossamer.inference.display import display_plate
@@ -185,6 +187,10 @@ def test_finished_png_frames_are_recognised(make_shot: MakeShot, tiny_weights: P
     [
         ({"path": ""}, "No output given: -o takes a folder"),
         ({"path": "m.jpg"}, r"m\.jpg would lose values as \.jpg; use \.exr"),
+        ({"path": "m.tga"}, r"m\.tga cannot be written: \.tga is no format for mattes\. Use \.exr, \.tif or \.png"),
+        ({"path": "m.webp"}, r"m\.webp cannot be written: \.webp is no format for mattes"),
+        ({"path": "m.mov"}, r"m\.mov cannot be written: \.mov is no format for mattes"),
+        ({"path": "m_####"}, r"m_#### cannot be written: without an ending it has no format for mattes"),
         ({"path": "m.exr", "data_type": "uint8"}, "--data-type uint8: EXR holds half or float"),
         ({"path": "m.png", "data_type": "float"}, "--data-type float: PNG holds whole numbers"),
         (
@@ -197,6 +203,44 @@ def test_finished_png_frames_are_recognised(make_shot: MakeShot, tiny_weights: P
 def test_outputs_that_cannot_be_written_are_refused_before_reading(outputs: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         check_outputs(Outputs(**outputs))
+
+
+@pytest.mark.parametrize("path", ["out", "shot.v2", "take #2/", "stills.png/"])
+def test_a_folder_of_any_name_holds_exr(path: str) -> None:
+    check_outputs(Outputs(path=path, channels="rgba"))
+
+
+@pytest.mark.parametrize("channels", ["alpha", "rgba", "premult"])
+def test_a_plate_in_an_aces_container_gets_a_matte_in_a_plain_exr(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, channels: str
+) -> None:
+    folder, plates = make_shot(frames=(1,))
+    spec = OpenImageIO.ImageSpec(64, 48, 3, "half")
+    spec.attribute("acesImageContainerFlag", 1)
+    spec.attribute("compression", "none")
+    spec.attribute("chromaticities", "float[8]", (0.7347, 0.2653, 0, 1, 0.0001, -0.077, 0.32168, 0.33767))
+    container = OpenImageIO.ImageOutput.create("plate.exr")
+    assert container.open(str(folder / "plate.0001.exr"), spec)
+    assert container.write_image(plates[0])
+    container.close()
+    assert resolve_space(read_image(folder / "plate.0001.exr"), "").name == "ACES2065-1"
+    image = solve(folder, tiny_weights, tmp_path / "m.exr", channels=channels)
+    assert "acesImageContainerFlag" not in image.metadata
+    assert resolve_space(image, "").name == "ACES2065-1"
+
+
+def test_scene_linear_colours_do_not_keep_the_plates_label(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, plates = make_shot(frames=(1,))
+    write_image(
+        folder / "plate.0001.exr", Image.from_pixels(plates[0], ("R", "G", "B")), data_type="half",
+        attributes={"colorInteropID": "srgb_rec709_scene"},
+    )  # fmt: skip
+    kept = solve(folder, tiny_weights, tmp_path / "kept.exr", channels="rgba")
+    linear = solve(folder, tiny_weights, tmp_path / "linear.exr", channels="premult")
+    assert resolve_space(kept, "").name == resolve_space(read_image(folder / "plate.0001.exr"), "").name
+    assert resolve_space(linear, "").name == resolve_space(Image.from_pixels(plates[0], ("R", "G", "B")), "").name
 
 
 def test_only_what_the_network_reads_is_converted() -> None:

@@ -178,6 +178,46 @@ def test_one_trimap_for_a_whole_sequence_is_noted(make_shot: MakeShot, tiny_weig
     assert report.notes == ["one trimap is used for every frame: trimap.1001.exr"]
 
 
+def test_a_part_of_a_job_uses_the_trimaps_of_the_whole_job(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    """One numbered trimap is a still for the run of all frames, and so it is for a farm's chunk."""
+    folder, _ = make_shot()
+    other = Image.from_pixels(np.zeros((48, 64, 1), np.float32), ("A",))
+    write_image(folder / "trimap.1003.exr", other, data_type="half")
+    trimap = str(folder / "trimap.1001.exr")
+    run(job_for(folder, tiny_weights, tmp_path / "whole", trimap=trimap))
+    run(job_for(folder, tiny_weights, tmp_path / "part", trimap=trimap, frames="1002-1003"))
+    whole, part = written(tmp_path / "whole"), written(tmp_path / "part")
+    assert sorted(part) == ["plate_alpha.1002.exr", "plate_alpha.1003.exr"]
+    assert all(whole[name] == data for name, data in part.items())
+
+
+def test_one_numbered_plate_takes_its_trimap_along_to_the_sequence(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    names = {"plate": str(folder / "plate.1001.exr"), "trimap": str(folder / "trimap.1001.exr")}
+    report = run(job_for(folder, tiny_weights, tmp_path / "out", **names, frames="1001-1003"))
+    assert len(report.frames) == 3
+    assert report.notes == []
+
+
+def test_a_folder_with_a_hash_in_its_name_is_a_folder(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
+    folder, _ = make_shot("shot #3")
+    run(job_for(folder, tiny_weights, tmp_path / "take #2" / "m.####.exr"))
+    assert sorted(written(tmp_path / "take #2")) == ["m.1001.exr", "m.1002.exr", "m.1003.exr"]
+
+
+def test_photographs_named_by_the_time_of_day_are_no_shot(tiny_weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "camera"
+    folder.mkdir()
+    for time in (101500123, 114512345, 182233444):
+        (folder / f"PXL_20240101_{time}.jpg").write_bytes(b"not looked at")
+    with pytest.raises(SequenceError, match=r"would be [\d,]+ frames, of which 3 exist: these numbers seem to be no"):
+        run(Job(plate=str(folder), trimap=str(folder), model=str(tiny_weights), outputs=Outputs(path=str(tmp_path))))
+
+
 def test_the_trimap_wins_over_the_mask_and_that_is_noted(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
 ) -> None:

@@ -11,9 +11,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gossamer.errors import CancelledError, SequenceError
+from gossamer.image.image import Image
+from gossamer.image.io import write_image
 from gossamer.inference.plan import prepare
 from gossamer.inference.run import Progress, execute, run, start_report
 from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, written
@@ -79,6 +82,34 @@ def test_a_frame_without_its_preview_is_done_again(make_shot: MakeShot, tiny_wei
     outputs = {"existing": "skip", "comp": "checker"}
     assert len(run(job_for(folder, tiny_weights, tmp_path / "out", outputs=outputs)).frames) == 3
     assert len(run(job_for(folder, tiny_weights, tmp_path / "out", outputs=outputs)).frames) == 0
+
+
+def test_a_frame_whose_preview_has_another_backdrop_is_done_again(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=(1001,))
+
+    def solved(comp: str) -> int:
+        outputs = {"existing": "skip", "comp": comp}
+        return len(run(job_for(folder, tiny_weights, tmp_path / "out", outputs=outputs)).frames)
+
+    backdrop = tmp_path / "behind.png"
+    write_image(backdrop, Image.from_pixels(np.zeros((48, 64, 3), np.float32), ("R", "G", "B")), data_type="uint8")
+    assert [solved("black"), solved("white"), solved("white")] == [1, 1, 0]
+    assert [solved(str(backdrop)), solved(str(backdrop))] == [1, 0]
+    later = (tmp_path / "out" / "plate_comp.1001.png").stat().st_mtime + 5
+    os.utime(backdrop, (later, later))
+    assert solved(str(backdrop)) == 1
+
+
+def test_other_processes_may_finish_frames_while_the_folder_is_looked_at(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot(frames=(1001,))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".gossamer-abc.tmp.exr").symlink_to(out / "renamed.exr")  # listed, and gone when it is looked at
+    assert len(run(job_for(folder, tiny_weights, out)).frames) == 1
 
 
 def test_cancelling_keeps_finished_frames_and_leaves_nothing_half_done(
