@@ -112,7 +112,7 @@ def matte(
         typer.Option(
             "-t",
             "--trimap",
-            help="0 background, 1 foreground, between: unknown. Read from alpha if it has one, else red. Never "
+            help="0 background, 1 foreground, between: unknown. Read from alpha if it says something, else red. Never "
             "colour-managed. A still serves every frame.",
             rich_help_panel=GUIDES,
         ),
