@@ -55,10 +55,10 @@ def render_element(rng: np.random.Generator, size: int) -> Element:
     if rng.random() < _GAPS.get(name, 0):
         element = _open(element, random_gaps(rng, element.layers[..., -1]))
     blur = rng.random()
-    if blur < 0.045:
-        return _move(element, motion_kernel(rng, float(rng.uniform(5, 30))))
-    if blur < 0.1:
-        return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.7), np.log(4)))))
+    if blur < 0.06:
+        return _move(element, motion_kernel(rng, float(rng.uniform(5, 45))))
+    if blur < 0.2:
+        return surfaces.soften(element, float(np.exp(rng.uniform(np.log(0.7), np.log(14)))))
     return element
 
 

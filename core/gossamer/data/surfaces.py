@@ -32,8 +32,8 @@ def render_solid(rng: np.random.Generator, size: int) -> Element:
     mask = fill_outlines(outlines, size)
     fields = body_fields(rng, mask, inflate(rng, mask))
     alpha = mask.astype(np.float32) * np.float32(1 / 255)
-    if rng.random() < 0.22:
-        alpha = _defocus(alpha, float(np.exp(rng.uniform(0.5, 2.6))))
+    if rng.random() < 0.3:
+        alpha = _defocus(alpha, float(np.exp(rng.uniform(0.5, 3.4))))
     elif rng.random() < 0.3:
         # A ragged edge: torn paper, bark, felt.
         ragged = fractal_noise(rng, size, size, cells=size / rng.uniform(5, 25), octaves=3)

@@ -1,4 +1,4 @@
-"""Outlines of bodies, and openings in them."""
+"""Outlines of bodies, openings in them, and their edges."""
 
 import cv2
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from gossamer.data import pool
 from gossamer.data.pool import render_element
 from gossamer.data.shapes import random_gaps
+from gossamer.data.surfaces import render_solid
 
 
 def disc(size: int = 128, radius: int = 50) -> NDArray[np.uint8]:
@@ -45,3 +46,15 @@ def test_some_elements_show_what_is_behind_them(monkeypatch: pytest.MonkeyPatch)
     whole = [render_element(np.random.default_rng(seed), 128).layers[..., -1] for seed in seeds]
     assert all((a <= b).all() for a, b in zip(opened, whole, strict=True))
     assert 3 <= sum((a < b).any() for a, b in zip(opened, whole, strict=True)) <= 20
+
+
+def test_edges_are_sharp_or_out_of_focus_by_up_to_dozens_of_pixels() -> None:
+    """A network that never sees wide soft edges of smooth bodies makes them opaque."""
+    steepest = []
+    for seed in range(50):
+        alpha = render_solid(np.random.default_rng(seed), 256).layers[..., -1].astype(np.int16)
+        steepest.append(max(np.abs(np.diff(alpha, axis=axis)).max() for axis in (0, 1)))
+    widths = 255 / np.array(steepest)
+    assert (widths < 2).sum() > 20
+    assert (widths > 10).sum() >= 5
+    assert widths.max() > 20
