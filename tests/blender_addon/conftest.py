@@ -37,6 +37,7 @@ class Addon:
         """Workers that live like that from now on."""
         keeper = WorkerKeeper(WorkerSettings(command=fake_worker(*lives, counter=counter)))
         keeper.change = lambda settings: None  # type: ignore[method-assign]
+        self.session.keeper.close()
         self.session.keeper = keeper
 
     def switch_off(self) -> None:

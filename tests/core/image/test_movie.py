@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -58,8 +59,8 @@ def test_a_trimmed_movie_begins_where_players_begin(tmp_path: Path) -> None:
     whole, trimmed = av.open(str(_write(tmp_path / "clip.mp4"))), tmp_path / "trimmed.mp4"
     container = av.open(str(trimmed), "w", options={"avoid_negative_ts": "disabled"})
     stream = container.add_stream_from_template(whole.streams.video[0])
-    packets = [packet for packet in whole.demux(video=0) if packet.dts is not None]
-    first = round(begin / 24 / whole.streams.video[0].time_base)
+    packets: list[Any] = [packet for packet in whole.demux(video=0) if packet.dts is not None]
+    first = round(begin / 24 / packets[0].time_base)
     key = max(i for i, packet in enumerate(packets) if packet.is_keyframe and packet.pts <= first)
     for packet in packets[key:]:
         packet.pts, packet.dts, packet.stream = packet.pts - first, packet.dts - first, stream

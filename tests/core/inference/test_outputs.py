@@ -220,6 +220,7 @@ def test_a_plate_in_an_aces_container_gets_a_matte_in_a_plain_exr(
     spec.attribute("compression", "none")
     spec.attribute("chromaticities", "float[8]", (0.7347, 0.2653, 0, 1, 0.0001, -0.077, 0.32168, 0.33767))
     container = OpenImageIO.ImageOutput.create("plate.exr")
+    assert container is not None
     assert container.open(str(folder / "plate.0001.exr"), spec)
     assert container.write_image(plates[0])
     container.close()
