@@ -38,9 +38,11 @@ def _require(value: str, choices: Sequence[str], what: str) -> None:
         raise SettingError(f"{what} is {', '.join(choices)}, not {value!r}.")
 
 
-def _labels(root: Path, split: str, unlabelled: bool) -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
-    """Which of alpha and trimap a training split has to have, and which it may have, for :meth:`SetCheck.items`."""
-    mask, trimap = [f"{split}/mask"], [f"{split}/trimap"]
+def _labels(root: Path, base: str, unlabelled: bool) -> tuple[dict[str, Sequence[str]], dict[str, Sequence[str]]]:
+    """Which of alpha and trimap a split in ``base`` has to have, and may have, for :meth:`SetCheck.items`."""
+    mask, trimap = [f"{base}/mask"], [f"{base}/trimap"]
+    if base != "train":
+        return {"alpha": mask, "trimap": trimap}, {}
     if unlabelled and (root / trimap[0]).is_dir():
         return {"trimap": trimap}, {"alpha": mask}
     return {"alpha": mask}, {}
@@ -65,10 +67,7 @@ def am2k(root: Path, split: Split = "train", *, unlabelled: bool = False) -> Mat
     _require(split, SPLITS, "AM-2k's split")
     check = SetCheck("AM-2k", root)
     original, fg, bg, denoised = ([f"{split}/{name}"] for name in ("original", "fg", "bg", "fg_denoise"))
-    if split == "train":
-        required, optional = _labels(root, split, unlabelled)
-    else:
-        required, optional = {"alpha": [f"{split}/mask"], "trimap": [f"{split}/trimap"]}, {}
+    required, optional = _labels(root, split, unlabelled)
     required = {"image": original} | required
     optional = optional | {"foreground": fg, "background": bg, "denoised": denoised}
     return check.finish(MattingSet(f"AM-2k {split}", root, check.items(required, optional)))
@@ -91,10 +90,7 @@ def p3m10k(root: Path, split: str = "train", *, unlabelled: bool = False) -> Mat
     check = SetCheck("P3M-10k", root)
     base = "train" if split == "train" else f"validation/{split}"
     picture = "original_image" if split == "P3M-500-NP" else "blurred_image"
-    if split == "train":
-        required, optional = _labels(root, split, unlabelled)
-    else:
-        required, optional = {"alpha": [f"{base}/mask"], "trimap": [f"{base}/trimap"]}, {}
+    required, optional = _labels(root, base, unlabelled)
     required = {"image": [f"{base}/{picture}"]} | required
     optional = optional | {
         "foreground": [f"{base}/fg"], "background": [f"{base}/bg"], "denoised": [f"{base}/fg_denoise"],

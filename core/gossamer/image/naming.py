@@ -45,8 +45,9 @@ def output_path(
     """
     text = str(pattern_or_folder)
     target = Path(text).expanduser()
-    is_pattern = has_token(target.name) and not names_folder(text)
-    is_file = target.suffix.lower() in IMAGE_SUFFIXES and not names_folder(text)
+    is_folder = names_folder(text)
+    is_pattern = has_token(target.name) and not is_folder
+    is_file = target.suffix.lower() in IMAGE_SUFFIXES and not is_folder
     if is_pattern:
         before, padding, after = split_pattern(target)
         number = f"{frame:0{padding}d}"
