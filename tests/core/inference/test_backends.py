@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +19,23 @@ from gossamer.inference.backends.base import failure
 from gossamer.inference.solver import create_solver
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256, find_manifest, write_manifest
 
+_SILENCED = ("ORT_DISABLE_TELEMETRY", "CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL", "PYTEST_CURRENT_TEST")
+"""What keeps the library quiet without Gossamer's doing: a test runner is not a user."""
+
 
 def test_auto_takes_onnxruntime_on_a_machine_without_cuda(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "_has_nvidia_driver", lambda: False)
     opened = open_backend(find_manifest(str(tiny_weights)))
     assert str(opened.effective["backend"]).startswith("onnxruntime")
     assert "torch" not in str(opened.effective)
+
+
+def test_onnxruntime_leaves_nothing_to_send_and_no_identifier(tmp_path: Path) -> None:
+    private = {name: value for name, value in os.environ.items() if name not in _SILENCED}
+    home = {name: str(tmp_path) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    script = "from gossamer.inference.backends.onnx_runtime import import_onnxruntime as load; load().SessionOptions()"
+    subprocess.run([sys.executable, "-c", script], env=private | home, check=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_precision_on_the_cpu_is_refused(tiny_weights: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from gossamer.errors import ModelError
 from gossamer.inference.backends import open_backend
+from gossamer.inference.backends.onnx_device import OnnxDeviceBackend
 from gossamer.models.weights import find_manifest
 
 
@@ -93,6 +95,14 @@ def test_pictures_go_through_bound_buffers(gpu: None, tiny_weights: Path, backen
     assert np.array_equal(alpha, plate.mean(axis=1, keepdims=True))
     with pytest.raises(ModelError, match="ONNX Runtime failed on a tile of 12x8 pixels: shapes do not fit"):
         opened.infer(plate, np.full((1, 1, 4, 4), 0.5, np.float32))
+
+
+def test_the_precision_told_is_that_of_the_file(gpu: None, tiny_weights: Path) -> None:
+    manifest = find_manifest(str(tiny_weights))
+    exported = dataclasses.replace(manifest, artifact={"precision": "fp16"})
+    for weights, precision in ((manifest, "fp32"), (exported, "fp16")):
+        opened = OnnxDeviceBackend(weights, provider="cuda", precision="auto")
+        assert opened.effective["precision"] == precision
 
 
 def test_engines_compiled_by_onnxruntime_are_kept_apart_for_each_file(gpu: None, tiny_weights: Path) -> None:

@@ -77,6 +77,17 @@ def pictures(height: int, width: int, count: int = 1) -> tuple[Any, Any]:
     return plate, np.full((count, 1, height, width), 0.5, np.float32)
 
 
+def test_an_exported_file_of_half_precision_finds_the_engine_that_was_certified_for_it(
+    tiny_weights: Path, library: FakeTensorRt, memory: FakeMemory
+) -> None:
+    put_engine(tiny_weights, precision="fp16")
+    exported = dataclasses.replace(find_manifest(str(tiny_weights)), artifact={"precision": "fp16"})
+    opened = TensorRtBackend(exported, precision="auto", memory=lambda: memory)
+    assert opened.effective["precision"] == "fp16"
+    with pytest.raises(UnavailableError, match=r"There is no engine for .* in fp32"):  # the weights' own file
+        load(tiny_weights, memory)
+
+
 @pytest.mark.parametrize("size", [(128, 96), (40, 200)])
 def test_an_engine_gets_every_picture_and_small_ones_are_padded(
     library: FakeTensorRt, memory: FakeMemory, tiny_weights: Path, size: tuple[int, int]
@@ -110,7 +121,7 @@ def test_a_tile_larger_than_the_engine_says_to_make_tiles_smaller(
     library: FakeTensorRt, memory: FakeMemory, tiny_weights: Path
 ) -> None:
     put_engine(tiny_weights)
-    with pytest.raises(ModelError, match=r"The engine takes tiles up to 320x256, not 512x64. Give --tile a smaller"):
+    with pytest.raises(ModelError, match=r"The engine takes pictures up to 320x256, not 512x64. Give --tile a smaller"):
         load(tiny_weights, memory).infer(*pictures(64, 512))
 
 
@@ -237,7 +248,7 @@ def test_broken_manifests_of_engines_are_named_and_left_out(library: FakeTensorR
     assert list_engines(engines_folder()) == [made]
     for text, said in (
         ("[]", "is not the manifest of an engine"),
-        (json.dumps({**values, "schema": 9}), "has engine schema 9; this version reads 1"),
+        (json.dumps({**values, "schema": 9}), "has engine schema 9; this version reads 2"),
         (json.dumps({**values, "largest": [1]}), "is not the manifest of an engine"),
     ):
         path.write_text(text, encoding="utf-8")

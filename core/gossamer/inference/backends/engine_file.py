@@ -25,8 +25,11 @@ __all__ = [
     "write_engine_manifest",
 ]
 
-ENGINE_SCHEMA = 1
+ENGINE_SCHEMA = 2
+"""1: engines that computed in TF32; they are built again."""
 FOLDER_VARIABLE = "GOSSAMER_ENGINES"
+PROVIDER_FOLDER = "onnxruntime-"
+"""How the folders begin in which ONNX Runtime's TensorRT provider keeps what it compiled, in files of its own."""
 
 Size = tuple[int, int]
 """Height and width in pixels."""

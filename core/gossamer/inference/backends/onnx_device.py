@@ -11,8 +11,14 @@ import numpy as np
 from gossamer.errors import ModelError
 from gossamer.image.image import FloatArray
 from gossamer.inference.backends.base import UnavailableError, check_inputs, failure
-from gossamer.inference.backends.engine_file import engines_folder
-from gossamer.inference.backends.onnx_runtime import import_onnxruntime, onnx_kind, open_session, session_options
+from gossamer.inference.backends.engine_file import PROVIDER_FOLDER, engines_folder
+from gossamer.inference.backends.onnx_runtime import (
+    import_onnxruntime,
+    onnx_kind,
+    onnx_precision,
+    open_session,
+    session_options,
+)
 from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
@@ -66,7 +72,7 @@ class OnnxDeviceBackend:
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime{'-tensorrt' if wanted == TENSORRT else ''} {ort.__version__}",
             "device": "cuda",
-            "precision": "fp16" if precision == "fp16" else "fp32",
+            "precision": onnx_precision(manifest, kind),
         }
 
     def infer(self, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
@@ -88,7 +94,7 @@ class OnnxDeviceBackend:
 
 def _tensorrt_options(folder: Path, sha256: str) -> dict[str, str]:
     """Engines and timings are kept for the next run, apart for every ONNX file."""
-    cache = folder / f"onnxruntime-{sha256[:12]}"
+    cache = folder / f"{PROVIDER_FOLDER}{sha256[:12]}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:

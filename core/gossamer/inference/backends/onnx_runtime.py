@@ -15,7 +15,7 @@ from gossamer.inference.backends.threads import thread_count
 from gossamer.inference.interruption import RunningPasses
 from gossamer.models.weights import Manifest
 
-__all__ = ["OnnxBackend", "import_onnxruntime", "onnx_kind", "open_session", "session_options"]
+__all__ = ["OnnxBackend", "import_onnxruntime", "onnx_kind", "onnx_precision", "open_session", "session_options"]
 
 MOST_AT_ONCE = 4
 """Tiles at once: each holds its own activations, and beyond this the memory bus is what they wait for."""
@@ -35,6 +35,8 @@ def import_onnxruntime() -> Any:
                 'ONNX Runtime is not installed: pip install "gossamer-matting[cpu]", or [gpu] for NVIDIA cards.'
             )
         ) from error
+    # For builds that know no variable: Windows, before version 1.29.
+    onnxruntime.disable_telemetry_events()
     return onnxruntime
 
 
@@ -55,6 +57,11 @@ def onnx_kind(manifest: Manifest, precision: str) -> str:
             "onnx --precision fp16), or use --precision fp32."
         )
     raise UnavailableError(ModelError(text))
+
+
+def onnx_precision(manifest: Manifest, kind: str) -> str:
+    """``fp32`` or ``fp16``: that of the file ``kind`` of ``manifest``, which in an exported file is the file's own."""
+    return "fp16" if kind == "onnx-fp16" else str(manifest.artifact.get("precision", "fp32"))
 
 
 def session_options(ort: Any, threads: int) -> Any:
@@ -119,7 +126,7 @@ class OnnxBackend:
         self.effective: Mapping[str, Any] = {
             "backend": f"onnxruntime {ort.__version__}",
             "device": "cpu",
-            "precision": manifest.artifact.get("precision", "fp32"),
+            "precision": onnx_precision(manifest, kind),
             "threads": self._threads,
         }
 

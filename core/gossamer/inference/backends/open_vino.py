@@ -12,7 +12,7 @@ import numpy as np
 from gossamer.errors import MissingDependencyError, ModelError
 from gossamer.image.image import FloatArray
 from gossamer.inference.backends.base import UnavailableError, check_inputs, failure
-from gossamer.inference.backends.onnx_runtime import onnx_kind
+from gossamer.inference.backends.onnx_runtime import onnx_kind, onnx_precision
 from gossamer.inference.backends.threads import thread_count
 from gossamer.models.weights import Manifest
 
@@ -58,11 +58,12 @@ class OpenVinoBackend:
         self._second = compiled.create_infer_request()
         self._tensor = openvino.Tensor
         self.weights_sha256 = manifest.files[kind].sha256
+        stated = onnx_precision(manifest, kind)
         self.effective: Mapping[str, Any] = {
             "backend": f"openvino {openvino.__version__.split('-')[0]}",
             "device": "cpu",
             # What the library took, not what it was asked.
-            "precision": "bf16" if "bf" in str(compiled.get_property("INFERENCE_PRECISION_HINT")).lower() else "fp32",
+            "precision": "bf16" if "bf" in str(compiled.get_property("INFERENCE_PRECISION_HINT")).lower() else stated,
             "threads": self._threads,
         }
 

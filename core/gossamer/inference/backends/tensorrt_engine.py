@@ -22,7 +22,7 @@ from gossamer.inference.backends.engine_file import (
     list_engines,
     read_engine_manifest,
 )
-from gossamer.inference.backends.onnx_runtime import onnx_kind
+from gossamer.inference.backends.onnx_runtime import onnx_kind, onnx_precision
 from gossamer.models.weights import Manifest
 
 __all__ = ["BUILDERS", "TensorRtBackend", "find_engine"]
@@ -57,7 +57,7 @@ class TensorRtBackend:
         self._memory = memory()
         gpu, capability = self._memory.describe()
         key = EngineKey(gpu, capability, str(tensorrt.__version__), driver_version())
-        precision = "fp16" if precision == "fp16" else "fp32"
+        precision = onnx_precision(manifest, kind)
         found = find_engine(manifest, kind, precision, key, building=building, cancelled=cancelled)
         self._manifest = found
         self._fixed = found.smallest == found.largest
@@ -96,7 +96,8 @@ class TensorRtBackend:
         least, most = self._manifest.smallest, self._manifest.largest
         if height > most[0] or width > most[1]:
             raise ModelError(
-                f"The engine takes tiles up to {most[1]}x{most[0]}, not {width}x{height}. Give --tile a smaller number."
+                f"The engine takes pictures up to {most[1]}x{most[0]}, not {width}x{height}. Give --tile a smaller "
+                "number, take another --backend, or export an engine with a larger --size-range."
             )
         below, right = max(least[0] - height, 0), max(least[1] - width, 0)
         feeds = {"plate": plate, "trimap": trimap}
