@@ -37,8 +37,10 @@ class MatteReading:
 def guide_channel(image: Image, label: str) -> GuideReading:
     """The channel that carries the guide: alpha if there is one, else red (or grey).
 
-    A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more. Not
-    so where the colours are a picture: a roto that was drawn over the plate is empty on a frame without its subject.
+    A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more, and
+    a wholly opaque or clear one also where red is constant: on a frame without its subject a painted guide is black,
+    and opaque as on every other frame. Not so where the colours are a picture: a roto that was drawn over the plate is
+    empty on a frame without its subject.
 
     Raises:
         TrimapError: no channel can be chosen, or it holds no finite value.
@@ -54,7 +56,8 @@ def guide_channel(image: Image, label: str) -> GuideReading:
         raise TrimapError(f"{label} has no alpha, red or grey channel; it has: {', '.join(image.channels)}.")
     if alpha is not None and red is not None and red != alpha:
         values = image.channel(alpha)
-        if _is_constant(values) and not _is_constant(image.channel(red)) and not _is_coloured(image):
+        says_more = values.flat[0] in (0, 1) or not _is_constant(image.channel(red))
+        if _is_constant(values) and says_more and not _is_coloured(image):
             name = red
             notes.append(f"{label}: the alpha channel is {values.flat[0]:g} everywhere, so {red} is read")
     values = image.channel(name)

@@ -98,6 +98,21 @@ def test_a_trimap_in_all_three_colours_is_read_beside_a_constant_alpha() -> None
     assert trimap_from_image(_image(pixels, tuple("RGBA"))).channel == "R"
 
 
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_opaque_guide_of_one_value_is_read_as_on_the_frames_beside_it(value: float) -> None:
+    pixels = np.ones((3, 4, 4), np.float32)
+    pixels[..., :3] = value
+    reading = matte_from_image(_image(pixels, tuple("RGBA")), "the mask")
+    assert (reading.matte == value).all()
+    assert (reading.channel, reading.notes) == ("R", ("the mask: the alpha channel is 1 everywhere, so R is read",))
+
+
+def test_an_alpha_that_leaves_everything_open_is_obeyed_over_black() -> None:
+    pixels = np.zeros((3, 4, 4), np.float32)
+    pixels[..., 3] = 0.5
+    assert (trimap_from_image(_image(pixels, tuple("RGBA"))).trimap == 0.5).all()
+
+
 @pytest.mark.parametrize("constant", [1.0, 0.0])
 def test_an_empty_roto_over_its_plate_is_empty_and_not_the_plates_red(constant: float) -> None:
     pixels = np.random.default_rng(0).random((4, 5, 4), np.float32)
