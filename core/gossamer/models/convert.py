@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gossamer.errors import MissingDependencyError, ModelError, SettingError
+from gossamer.errors import DataError, MissingDependencyError, ModelError, SettingError
 from gossamer.models.registry import ModelEntry, create_model, list_models, model_entry
 from gossamer.models.weights import MANIFEST_NAME, Manifest, file_sha256, save_weights
 
@@ -63,6 +63,7 @@ TRANSFORMERS_NAMES = (
     (re.compile(r"^backbone\.embeddings\.position_embeddings$"), "backbone.pos_embed"),
     (re.compile(r"^backbone\.embeddings\.projection\."), "backbone.patch_embed.proj."),
     (re.compile(r"^decoder\.fusion_blocks\."), "decoder.fusion_blks."),
+    (re.compile(r"^(decoder\..*)\.batch_norm\."), r"\1.bn."),
 )
 
 
@@ -249,6 +250,7 @@ def convert_checkpoint(
     Raises:
         ModelError: the file cannot be read, or does not fit; see :func:`fit_state`.
         SettingError: the output is no ``.safetensors`` file or would replace weights, or the network is ambiguous.
+        DataError: the output cannot be written.
     """
     if output.suffix != ".safetensors":
         raise SettingError(f"The output {output} has to be a .safetensors file.")
@@ -282,4 +284,7 @@ def convert_checkpoint(
         + "; alpha N 1 H W, 0..1",
         training={"converted_from": path.name, "sha256": file_sha256(path)},
     )
-    return save_weights(network, folder, manifest)
+    try:
+        return save_weights(network, folder, manifest)
+    except OSError as error:
+        raise DataError(f"Cannot write the weights to {folder}: {error.strerror or error}.") from error

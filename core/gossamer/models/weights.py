@@ -216,9 +216,12 @@ def save_weights(
     path = folder / f"{manifest.name}.safetensors"
     temporary = path.with_name(f".{path.name}.tmp")
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    # Not the library's own save_file: it makes files that only their owner may read.
-    temporary.write_bytes(save(state))
-    temporary.replace(path)
+    try:
+        # Not the library's own save_file: it makes files that only their owner may read.
+        temporary.write_bytes(save(state))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     paths = {"safetensors": path, **(extra_files or {})}
     files = {
         kind: WeightsFile(file.name, file_sha256(file), file.stat().st_size) for kind, file in sorted(paths.items())

@@ -13,7 +13,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from gossamer.cli import convert as command
-from gossamer.errors import GossamerError, MissingDependencyError, ModelError, SettingError
+from gossamer.errors import DataError, GossamerError, MissingDependencyError, ModelError, SettingError
 from gossamer.models.convert import convert_checkpoint, fit_state, fitting_architectures, read_checkpoint
 from gossamer.models.registry import create_model
 from gossamer.models.weights import find_manifest, load_weights
@@ -54,7 +54,7 @@ def _to_transformers(key: str) -> str:
     if key.startswith("backbone.patch_embed.proj."):
         return "backbone.embeddings.projection." + key.rpartition(".")[2]
     key = key.replace("backbone.blocks.", "backbone.encoder.layer.").replace(".attn.", ".attention.")
-    return key.replace("fusion_blks", "fusion_blocks")
+    return key.replace("fusion_blks", "fusion_blocks").replace(".bn.", ".batch_norm.")
 
 
 @pytest.fixture
@@ -294,3 +294,17 @@ def test_overwrite_replaces_weights(rgb: State, save: Callable[[Any], Path], tmp
     (output.parent / "manifest.json").write_text("{}")
     convert_checkpoint(save(rgb), output, overwrite=True)
     assert find_manifest(str(output)).name == "b"
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_nothing_half_stays(
+    save: Callable[[Any], Path], rgb: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _content: bytes) -> None:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    source = save(rgb)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match=r"Cannot write the weights to .*out: No space left on device"):
+        convert_checkpoint(source, tmp_path / "out" / "mine.safetensors")
+    assert list((tmp_path / "out").iterdir()) == []
