@@ -167,12 +167,13 @@ def draw_layers(
         index: of the item.
         route: where colours come from. ``files``: the item's foreground and background, estimated where there are none.
             ``estimate``: always by PyMatting. ``plate``: the photograph's own colours, quick, with the old background
-            shining through soft edges (GFM's "alpha blending", unpremultiplied).
+            shining through soft edges (GFM's "alpha blending", unpremultiplied); only for a set with backgrounds.
         settings: of RSSN; the paper's by default, :meth:`RssnSettings.plain` for COCO.
         read_item: reads the item's files; given by who keeps what was read.
         read_picture: the same for backgrounds.
 
     Raises:
+        SettingError: ``route`` is unknown, or ``plate`` without backgrounds.
         DataError: the item has no alpha or no colours, or its files differ in size.
         MissingDependencyError: colours have to be estimated and PyMatting is not installed.
         FrameError: a file is damaged.
@@ -220,5 +221,11 @@ def _colors(
     if layers.plate is None:
         raise DataError(f"{name} has no picture to take colours from, and not all of them as files.")
     if route == "plate":
+        if not is_composed:
+            # Foreground and background would be the plate itself, and every alpha would compose it.
+            raise SettingError(
+                f"{name}: samples.route plate leaves the composition loss of a photograph kept as it is nothing to "
+                "say; use estimate, or compose anew with --backgrounds FOLDER."
+            )
         return layers.plate, layers.plate
     return estimate_layers(layers.plate, alpha)

@@ -16,14 +16,15 @@ __all__ = ["choose_strategy", "create_strategy"]
 def choose_strategy(strategy: str, manifest: Manifest, *, backend: str, tile: int) -> str:
     """What ``auto`` means for these weights, or ``strategy`` itself if they can be run so.
 
-    ``auto``: GFM takes ``hybrid`` (``resize`` for RIM, and where the backend is ONNX Runtime, which gives no glance of
-    its own), ViTMatte without a trimap the ``whole`` picture, every other network ``tiles``.
+    ``auto``: GFM takes ``hybrid`` (``resize`` for RIM, and for ONNX files and other backends than torch, which give no
+    glance of their own), ViTMatte without a trimap the ``whole`` picture, every other network ``tiles``.
 
     Raises:
         SettingError: these weights, this backend or ``tile`` do not go with ``strategy``.
     """
     is_gfm, is_rim = manifest.family == "gfm", manifest.architecture.endswith("-rim")
-    has_torch = backend in ("auto", "torch")
+    # A file made by `gossamer export` is the whole network: it has no weights for torch.
+    has_torch = backend == "torch" or (backend == "auto" and "safetensors" in manifest.files)
     if strategy == "auto":
         if is_gfm:
             chosen = "hybrid" if has_torch and not is_rim else "resize"
@@ -39,9 +40,12 @@ def choose_strategy(strategy: str, manifest: Manifest, *, backend: str, tile: in
     if chosen == "hybrid" and is_rim:
         raise SettingError(f"--strategy hybrid is not for RIM networks such as {manifest.architecture}; use resize.")
     if chosen == "hybrid" and not has_torch:
+        lacking = (
+            f"--backend {backend} does not give" if backend != "auto" else f"the file of {manifest.name} does not give"
+        )
         raise SettingError(
-            f"--strategy hybrid needs glance and focus apart, which --backend {backend} does not give; use --backend "
-            "torch, or --strategy resize."
+            f"--strategy hybrid needs glance and focus apart, which {lacking}; use weights with --backend torch, or "
+            "--strategy resize."
         )
     if tile and chosen != "tiles":
         raise SettingError(f"--tile is for --strategy tiles; {chosen} looks at the whole picture. Leave one out.")

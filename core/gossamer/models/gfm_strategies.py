@@ -35,9 +35,12 @@ class HybridMatte(NamedTuple):
 
 def resize_antialiased(x: Tensor, height: int, width: int) -> Tensor:
     """N C H W to N C height width, as scikit-image's ``resize`` does with its defaults."""
-    rows = torch.from_numpy(resize_matrix(x.shape[-2], height)).to(x)
-    columns = torch.from_numpy(resize_matrix(x.shape[-1], width)).to(x)
-    return rows @ x @ columns.T
+    # Under autocast the products would have the 8 bits of bfloat16: bands in every soft edge.
+    with torch.autocast(x.device.type, enabled=False):
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        rows = torch.from_numpy(resize_matrix(x.shape[-2], height)).to(x)
+        columns = torch.from_numpy(resize_matrix(x.shape[-1], width)).to(x)
+        return rows @ x @ columns.T
 
 
 def _enlarge_exactly(x: Tensor, height: int, width: int) -> Tensor:

@@ -169,6 +169,12 @@ def test_every_item_draws_its_background_anew(item: Item, tmp_path: Path, pool: 
     assert len(drawn) > 10
 
 
+def test_a_photograph_kept_as_it_is_is_not_its_own_foreground_and_background(item: Item, tmp_path: Path) -> None:
+    """Every alpha would compose it: the composition loss would learn nothing, in silence."""
+    with pytest.raises(SettingError, match=r"set: a: samples.route plate leaves the composition loss .* --backgrounds"):
+        draw_layers(random(), MattingSet("set", tmp_path, (item,)), 0, route="plate")
+
+
 def test_estimated_colours_leave_no_old_background_in_the_composition(
     item: Item, tmp_path: Path, pool: tuple[Path, ...]
 ) -> None:

@@ -20,16 +20,18 @@ from gossamer.models.gfm import Gfm, GfmConfig
 from gossamer.models.gfm_strategies import matte_hybrid
 from gossamer.models.lsa import Lsa
 from gossamer.models.vitmatte import ViTMatte, ViTMatteConfig
-from gossamer.models.weights import Manifest
+from gossamer.models.weights import Manifest, WeightsFile
 
 ANYWHERE = Place(Window(0, 0, 0, 0))
 
 
-def manifest(architecture: str, family: str, *, needs_trimap: bool) -> Manifest:
-    return Manifest("mine", architecture, family, "", 0, needs_trimap, 32, 32, {})
+def manifest(architecture: str, family: str, *, needs_trimap: bool, kind: str = "safetensors") -> Manifest:
+    files = {kind: WeightsFile(f"mine.{kind}", "0" * 64, 1)}
+    return Manifest("mine", architecture, family, "", 0, needs_trimap, 32, 32, files)
 
 
 GFM = manifest("gfm-r34-tt", "gfm", needs_trimap=False)
+GFM_EXPORTED = manifest("gfm-r34-tt", "gfm", needs_trimap=False, kind="onnx")
 RIM = manifest("gfm-d121-rim", "gfm", needs_trimap=False)
 LSA = manifest("lsa-r50d", "lsa", needs_trimap=True)
 VITMATTE = manifest("vitmatte-s", "vitmatte", needs_trimap=True)
@@ -102,6 +104,7 @@ def gfm() -> Callable[[str], Any]:
         (GFM, "torch", "hybrid"),
         (GFM, "onnxruntime", "resize"),
         (RIM, "auto", "resize"),
+        (GFM_EXPORTED, "auto", "resize"),
     ],
 )
 def test_auto_takes_what_the_network_was_made_for(weights: Manifest, backend: str, chosen: str) -> None:
@@ -123,8 +126,9 @@ def test_a_size_of_tiles_means_tiles() -> None:
             GFM,
             "onnxruntime",
             0,
-            "--backend onnxruntime does not give; use --backend torch, or --strategy resize",
+            "--backend onnxruntime does not give; use weights with --backend torch, or --strategy resize",
         ),
+        ("hybrid", GFM_EXPORTED, "auto", 0, "which the file of mine does not give; use weights with --backend torch"),
         ("whole", LSA, "auto", 256, "--tile is for --strategy tiles; whole looks at the whole picture. Leave one out"),
     ],
 )

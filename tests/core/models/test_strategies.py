@@ -67,3 +67,10 @@ def test_resizing_keeps_a_constant_and_averages_to_the_mean(size: tuple[int, int
 
 def test_a_single_pixel_can_be_resized() -> None:
     assert torch.equal(resize_antialiased(torch.full((1, 1, 1, 1), 0.25), 3, 2), torch.full((1, 1, 3, 2), 0.25))
+
+
+def test_resizing_keeps_its_digits_where_the_network_has_few() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(1, 1, 64, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = resize_antialiased(ramp, 130, 130)
+    assert torch.equal(found, resize_antialiased(ramp, 130, 130))
