@@ -18,6 +18,9 @@ WHAT, ENGINE, CHECK = "What to export", "Engines", "Checks"
 def publish(
     run: Annotated[Path, typer.Argument(help="Folder of a training run.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the weights; its name becomes theirs.")],
+    license_text: Annotated[
+        str, typer.Option("--license", help="Terms of the weights, as what they were trained on allows: Apache-2.0.")
+    ],
     source: Annotated[
         list[str] | None, typer.Option("--source", help="'NAME: LICENCE' of something trained on; repeatable.")
     ] = None,
@@ -38,6 +41,7 @@ def publish(
     manifest = write(
         run,
         output,
+        license_text=license_text,
         sources=source or [],
         evaluations=evaluation or [],
         device=device,
@@ -219,8 +223,11 @@ def list_engines() -> None:
     engines = find_engines(folder)
     for engine in engines:
         typer.echo(f"{engine.folder.name}  {engine.bytes / 1e6:.1f} MB")
-        if engine.manifest is None:
+        if engine.problem:
             typer.echo(f"  cannot be used: {engine.problem}")
+            continue
+        if engine.manifest is None:
+            typer.echo("  compiled by ONNX Runtime (--backend onnxruntime-tensorrt), which checks it itself")
             continue
         made = engine.manifest.key
         sizes = "x".join(map(str, reversed(engine.manifest.smallest)))

@@ -54,6 +54,8 @@ def compile_engine(
         reasons = [_parser_error(parser.get_error(index)) for index in range(parser.num_errors)]
         raise ModelError(f"{trt.__name__} {trt.__version__} cannot read {onnx.name}: {'; '.join(reasons)}.")
     config = builder.create_builder_config()
+    # On by default: convolutions that the file states in float32 would be computed with 10 bits.
+    config.clear_flag(trt.BuilderFlag.TF32)
     set_profiles(builder, config, network, profiles)
     configure(builder, config)
     config.progress_monitor = _make_monitor(trt, progress, cancelled)

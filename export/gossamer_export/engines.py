@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gossamer.errors import GossamerError, ModelError
-from gossamer.inference.backends.engine_file import EngineKey, EngineManifest, read_engine_manifest
+from gossamer.inference.backends.engine_file import PROVIDER_FOLDER, EngineKey, EngineManifest, read_engine_manifest
 from gossamer_export.tensorrt import machine_key
 
 __all__ = ["CachedEngine", "find_engines", "prune_engines", "this_machine"]
@@ -20,6 +20,7 @@ class CachedEngine:
     folder: Path
     bytes: int
     manifest: EngineManifest | None
+    """None for what cannot be used, and for what ONNX Runtime's TensorRT provider keeps: the files are its own."""
     problem: str = ""
     """Why it cannot be used on any machine; empty if it can."""
 
@@ -33,6 +34,8 @@ def find_engines(folder: Path) -> list[CachedEngine]:
 
 def _look_at(folder: Path) -> CachedEngine:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if folder.name.startswith(PROVIDER_FOLDER):
+        return CachedEngine(folder, size, None)
     manifests = sorted(folder.glob("*.engine.json"))
     if folder.name.startswith(".") or len(manifests) != 1:
         return CachedEngine(folder, size, None, "left over from a build that was cut off")
@@ -55,7 +58,8 @@ def this_machine() -> EngineKey | None:
 def prune_engines(folder: Path, key: EngineKey | None, *, everything: bool = False) -> list[CachedEngine]:
     """Remove what cannot be used: damaged engines, and, if ``key`` is known, those for another machine.
 
-    ``everything`` removes all engines and the timing caches. A build that goes on at the same time loses its folder
+    What ONNX Runtime keeps stays: it checks its files itself, and builds what does not fit anew. ``everything`` removes
+    all engines and the timing caches. A build that goes on at the same time loses its folder
     and fails with a message.
 
     Returns:

@@ -15,7 +15,7 @@ from gossamer_export.diagnose import diagnose
 from gossamer_export.settings import ExportSettings
 from gossamer_export.source import Source, open_source, source_of
 from gossamer_export.targets import Built, Target, find_target
-from gossamer_export.verify import LIMITS, Infer, Limits, Results, compare, over_limits, time_artifact
+from gossamer_export.verify import LIMITS, Infer, Limits, Results, Sizes, compare, over_limits, time_artifact
 
 __all__ = ["export", "verify_artifact"]
 
@@ -43,6 +43,7 @@ def export(settings: ExportSettings, output: Path, *, limits: Limits | None = No
         DataError: ``output`` cannot be written.
     """
     target = find_target(settings.target)
+    settings.check_options()
     if target.any_size:
         settings = dataclasses.replace(settings, self_contained=True)
     source = open_source(settings.model, random_seed=settings.random_seed)
@@ -85,14 +86,15 @@ def _make(
             files["onnx-fp16"] = graph
     # The loader wants a manifest before it opens anything; this one is replaced when there is something to vouch for.
     manifest = vouch(source.manifest, _draft(target, source, settings, limits, built, earlier), files)
-    infer = target.open(manifest)
+    infer = target.open(manifest) if target.open is not None else None
     draft = artifact_of(manifest)
     if infer is None:
-        say(f"{built.path.name}: built, not run (this machine cannot run it)")
+        why = "Gossamer has no loader for it" if target.open is None else "this machine cannot run it"
+        say(f"{built.path.name}: built, not run ({why})")
         return manifest
     say(f"Comparing {built.path.name} with the network ...")
     try:
-        results = _compare(infer, source, self_contained=settings.self_contained)
+        results = _compare(infer, source, draft)
         found = over_limits(results, limits)
         if found and not settings.force:
             raise ModelError(_refusal(target, built.path, source, settings, results, found))
@@ -105,21 +107,31 @@ def _make(
         draft,
         status="built, run",
         results=dataclasses.asdict(results),
-        timing=time_artifact(infer, needs_trimap=source.manifest.needs_trimap),
+        timing=time_artifact(infer, needs_trimap=source.manifest.needs_trimap, sizes=_sizes(draft)),
         forced=draft.forced or bool(found),
     )
     return vouch(source.manifest, certified, files)
 
 
-def _compare(infer: Infer, source: Source, *, self_contained: bool) -> Results:
+def _compare(infer: Infer, source: Source, artifact: Artifact) -> Results:
     manifest = source.manifest
     return compare(
         infer,
         source.network,
         multiple_of=manifest.multiple_of,
         needs_trimap=manifest.needs_trimap,
-        any_size=self_contained,
+        any_size=artifact.self_contained,
+        sizes=_sizes(artifact),
     )
+
+
+def _sizes(artifact: Artifact) -> Sizes | None:
+    """The range of an engine that holds one; None for files that take any size."""
+    profiles = artifact.options.get("profiles")
+    if not profiles:
+        return None
+    least, most = ((profiles[0][name][1], profiles[0][name][0]) for name in ("smallest", "largest"))
+    return least, most
 
 
 def _draft(
@@ -195,14 +207,20 @@ def verify_artifact(path: Path, *, model: str = "", explain: bool = False) -> Re
     """
     manifest, artifact = read_artifact(path)
     source = source_of(manifest, artifact, model)
-    infer = find_target(artifact.target).open(manifest)
+    target = find_target(artifact.target)
+    if target.open is None:
+        raise ModelError(
+            f"{path.name} is whole and unchanged, but Gossamer has no loader for {artifact.target}: verify the ONNX "
+            f"file that it was compiled from, {artifact.built_from['onnx']}."
+        )
+    infer = target.open(manifest)
     if infer is None:
         raise ModelError(
             f"{path.name} is whole and unchanged, but this machine cannot run it: {artifact.target} needs the GPU "
             f"that it was built for ({', '.join(f'{name} {value}' for name, value in artifact.key.items())})."
         )
     limits = Limits(**artifact.limits)
-    results = _compare(infer, source, self_contained=artifact.self_contained)
+    results = _compare(infer, source, artifact)
     found = over_limits(results, limits)
     if found:
         message = f"{path.name} answers differently from {source.manifest.name}: {'; '.join(found)}."

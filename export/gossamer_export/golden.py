@@ -13,18 +13,20 @@ Three kinds, all at sides that are multiples of 32:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import le
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.errors import DataError, ModelError
+from gossamer.errors import DataError, ModelError, SettingError
 from gossamer.image.image import FloatArray
 
-__all__ = ["GoldenCase", "any_size_cases", "golden_cases"]
+__all__ = ["GoldenCase", "any_size_cases", "fit_cases", "golden_cases"]
 
 FOLDER = Path(__file__).parent / "golden"
 STEP = 32
@@ -86,6 +88,36 @@ def any_size_cases() -> list[GoldenCase]:
     return cases
 
 
+def fit_cases(cases: Sequence[GoldenCase], smallest: tuple[int, int], largest: tuple[int, int]) -> list[GoldenCase]:
+    """Those of ``cases`` that an engine for sizes from ``smallest`` to ``largest`` (height, width) can be shown.
+
+    Smaller ones are continued by reflection, for network and engine alike; larger ones are left out.
+
+    Raises:
+        SettingError: no picture with a known alpha is left.
+    """
+    grown = [_grow(case, *smallest) for case in cases]
+    fitting = [case for case in grown if all(map(le, case.plate.shape[2:], largest))]
+    if not any(case.truth is not None for case in fitting):
+        height, width = (min(case.plate.shape[axis] for case in grown if case.truth is not None) for axis in (2, 3))
+        raise SettingError(
+            f"An engine for at most {largest[1]}x{largest[0]} cannot be compared with the network: the golden pictures "
+            f"begin at {width}x{height}. Give a larger --size-range or --tile."
+        )
+    return fitting
+
+
+def _grow(case: GoldenCase, height: int, width: int) -> GoldenCase:
+    below, right = max(height - case.plate.shape[2], 0), max(width - case.plate.shape[3], 0)
+    if not below and not right:
+        return case
+
+    def grow(planes: FloatArray) -> FloatArray:
+        return np.pad(planes, ((0, 0), (0, 0), (0, below), (0, right)), mode="symmetric")
+
+    return GoldenCase(case.name, grow(case.plate), grow(case.trimap), None if case.truth is None else grow(case.truth))
+
+
 def _ring(height: int, width: int) -> FloatArray:
     """Trimap: a disc of foreground, a ring of unknown, background outside."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -142,7 +174,8 @@ def _read_case(name: str) -> GoldenCase:
 
 
 def _read_png(path: Path, channels: int) -> NDArray[np.uint8]:
-    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    # Not imread, which on Windows opens no path with letters beyond ASCII.
+    found = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.is_file() else None
     if found is None or found.ndim != (3 if channels > 1 else 2) or found.dtype != np.uint8:
         raise DataError(f"The golden picture {path} is missing or damaged; install the package again.")
     return np.asarray(found, np.uint8)

@@ -30,10 +30,14 @@ from gossamer_export.verify import LIMITS, compare, over_limits
 
 __all__ = ["publish"]
 
-INPUT_CONVENTION = (
-    "plate: N 3 H W float32, sRGB-encoded Rec.709, 0..1; trimap: N 1 H W float32, 0 background, 0.5 unknown, "
-    "1 foreground; alpha: N 1 H W float32, 0..1, known pixels enforced; H and W multiples of multiple_of"
-)
+
+def _input_convention(*, needs_trimap: bool) -> str:
+    trimap = "trimap: N 1 H W float32, 0 background, 0.5 unknown, 1 foreground; " if needs_trimap else ""
+    enforced = ", known pixels enforced" if needs_trimap else ""
+    return (
+        f"plate: N 3 H W float32, sRGB-encoded Rec.709, 0..1; {trimap}alpha: N 1 H W float32, 0..1{enforced}; H and W "
+        "multiples of multiple_of"
+    )
 
 
 def _read_evaluation(path: Path, identities: set[str]) -> tuple[str, dict[str, Any]]:
@@ -73,10 +77,11 @@ def _read_sources(sources: list[str], recipe: Mapping[str, Any]) -> list[dict[st
             raise DataError(f"--source {source!r}: give NAME: LICENCE.")
         data.append({"name": name.strip(), "license": licence.strip()})
     used = [name for name in ("photos", "fur", "cutouts", "root", "backgrounds") if recipe["data"].get(name)]
-    used += ["encoder_from"] if recipe.get("encoder_from") else []
+    used += [name for name in ("encoder_from", "start_from") if recipe.get(name)]
     if used and not data:
         raise DataError(
-            f"The run was trained on pictures ({', '.join(used)}): name each with --source 'NAME: LICENCE'."
+            f"The run was trained on pictures or began with weights ({', '.join(used)}): name each with --source "
+            "'NAME: LICENCE', of weights also what they were trained on."
         )
     return data
 
@@ -133,6 +138,7 @@ def publish(
     run: Path,
     output: Path,
     *,
+    license_text: str,
     sources: list[str],
     evaluations: list[Path],
     device: str,
@@ -146,6 +152,8 @@ def publish(
     Args:
         run: Folder of a training run.
         output: Folder of the weights; its name becomes theirs.
+        license_text: Terms under which the weights may be used, for the manifest: they follow from what was trained on
+            and from the weights that training began with.
         sources: ``NAME: LICENCE`` of everything that was trained on.
         evaluations: JSON files of ``gossamer evaluate`` for exactly these weights. The same checkpoint gives the same
             weights, so: publish, evaluate, publish again with the numbers.
@@ -155,11 +163,14 @@ def publish(
         blend_share: Share of ``blend`` in that mean, between 0 and 1; given if and only if ``blend`` is.
 
     Raises:
-        SettingError: ``blend_share`` is not between 0 and 1 or without ``blend``, or ``blend`` lies in ``output``.
+        SettingError: ``license_text`` is empty, ``blend_share`` is not between 0 and 1 or without ``blend``, or
+            ``blend`` lies in ``output``.
         DataError: the run holds no checkpoint or one of another network, a source lacks its licence, an evaluation is
             of other weights, or ``output`` cannot be written.
         ModelError: ``blend`` is not found or of another network, or the ONNX file answers differently from the network.
     """
+    if not license_text.strip():
+        raise SettingError("--license is empty: state the terms of the weights, for instance Apache-2.0.")
     checkpoint = load_checkpoint(run)
     recipe = dict(checkpoint["recipe"])
     data = _read_sources(sources, recipe)
@@ -176,8 +187,14 @@ def publish(
             raise SettingError("Give --blend and --blend-share together.")
         earlier = _blend(model, entry.name, blend, blend_share, output)
         data += [source for source in earlier.training.get("data", []) if source not in data]
-        used = {"name": earlier.name, "sha256": earlier.files["safetensors"].sha256, "share": blend_share}
-        blended = {"blend": used}
+        blended = {
+            "blend": {
+                "name": earlier.name,
+                "license": earlier.license,
+                "sha256": earlier.files["safetensors"].sha256,
+                "share": blend_share,
+            }
+        }
     model.eval()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -190,13 +207,13 @@ def publish(
                 name=output.name,
                 architecture=entry.name,
                 family=entry.family,
-                license="Apache-2.0",
+                license=license_text,
                 parameters=sum(parameter.numel() for parameter in model.parameters()),
                 needs_trimap=entry.needs_trimap,
                 multiple_of=entry.multiple_of,
                 margin=entry.margin,
                 files={},
-                input_convention=INPUT_CONVENTION,
+                input_convention=_input_convention(needs_trimap=entry.needs_trimap),
                 training={
                     "recipe": _without_paths(recipe),
                     "seed": recipe["seed"],

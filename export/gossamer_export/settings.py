@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -129,6 +130,20 @@ class EngineSettings:
         return tuple(profile.in_steps(multiple_of) for profile in asked)
 
 
+_BOTH, _TENSORRT, _RTX = ("tensorrt", "tensorrt-rtx"), ("tensorrt",), ("tensorrt-rtx",)
+_READ_BY: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "profiles": ("--size-range", _BOTH),
+    "tiles": ("--tile", _BOTH),
+    "gpus": ("--gpu", _RTX),
+    "workspace": ("--workspace", _BOTH),
+    "version_compatible": ("--version-compatible", _TENSORRT),
+    "hardware_compatible": ("--hardware-compatible", _TENSORRT),
+    "refit": ("--refit", _BOTH),
+    "timing_cache": ("--timing-cache", _TENSORRT),
+}
+"""Fields of :class:`EngineSettings`: their option, and the targets that it is for."""
+
+
 @dataclass(frozen=True)
 class ExportSettings:
     """One export."""
@@ -147,3 +162,16 @@ class ExportSettings:
     random_seed: int | None = None
     """Export random weights: for trying a target, never for a matte."""
     engine: EngineSettings = field(default_factory=EngineSettings)
+
+    def check_options(self) -> None:
+        """Nothing that was asked for may be without effect.
+
+        Raises:
+            SettingError: an option of the engine is set that the target does not read.
+        """
+        for name, (option, targets) in _READ_BY.items():
+            is_set = getattr(self.engine, name) != getattr(EngineSettings(), name)
+            if is_set and self.target not in targets:
+                raise SettingError(
+                    f"{option} is for --to {' and '.join(targets)}; --to {self.target} does not read it. Leave it out."
+                )

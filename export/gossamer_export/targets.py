@@ -49,8 +49,9 @@ class Target:
     build: Callable[[Source, ExportSettings, Path, Path | None], Built]
     """Writes the file into a folder: ``build(source, settings, folder, onnx)``; ``onnx`` is the certified ONNX file
     that it is compiled from if ``from_onnx``."""
-    open: Callable[[Manifest], Infer | None]
-    """Opens the finished file by its manifest, hash check included; None where this machine cannot run it."""
+    open: Callable[[Manifest], Infer | None] | None
+    """Opens the finished file by its manifest, hash check included; gives None where this machine cannot run it. None:
+    nothing in Gossamer runs such a file."""
     from_onnx: bool = False
     discard: Callable[[Manifest], None] = lambda _manifest: None
     """Called after a refusal: takes back what ``open`` has put outside of the artifact's folder."""

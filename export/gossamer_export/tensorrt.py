@@ -11,9 +11,12 @@ shares all but its options with TensorRT-RTX, which is built for real.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +35,15 @@ from gossamer.inference.backends.engine_file import (
 from gossamer.models.weights import Manifest, WeightsFile, file_sha256
 from gossamer_export.artifact import artifact_of, toolchain
 from gossamer_export.engine_build import Cancelled, Progress, compile_engine
+from gossamer_export.golden import fit_cases, golden_cases
 from gossamer_export.settings import EngineSettings, ExportSettings, Profile
 from gossamer_export.source import Source
 from gossamer_export.targets import Built, Target
 from gossamer_export.verify import Infer
 
 __all__ = ["TARGET", "build_engine", "build_tensorrt", "machine_key"]
+
+logger = logging.getLogger(__name__)
 
 ENGINE_NAME = "model.engine"
 
@@ -92,10 +98,28 @@ def build_engine(
 
     Raises:
         CancelledError: ``cancelled`` said so; nothing is left behind.
-        ModelError: TensorRT cannot compile the graph; nothing is left behind.
+        ModelError: TensorRT cannot compile the graph, or the engine cannot be written; nothing is left behind.
     """
+    with _explaining(request.folder):
+        return _build_engine(request, engine or EngineSettings(), progress, cancelled)
+
+
+@contextmanager
+def _explaining(folder: Path) -> Iterator[None]:
+    """What goes wrong with files of ``folder``, in words."""
+    try:
+        yield
+    except OSError as error:
+        remedy = " Name another folder in GOSSAMER_ENGINES." if folder == engines_folder() else ""
+        raise ModelError(
+            f"Cannot keep the engine in {folder}: {error.strerror or error} ({error.filename or folder}).{remedy}"
+        ) from error
+
+
+def _build_engine(
+    request: EngineRequest, engine: EngineSettings, progress: Progress | None, cancelled: Cancelled | None
+) -> Path:
     trt = _import_tensorrt()
-    engine = engine or EngineSettings()
     key = request.key
     request.folder.mkdir(parents=True, exist_ok=True)
     cache = engine.timing_cache or request.folder / _timing_name(key)
@@ -112,10 +136,15 @@ def build_engine(
         config.set_timing_cache(timings, False)  # measurements of another GPU are refused
 
     def keep_timings(config: Any) -> None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
         temporary = cache.with_name(f".{cache.name}.tmp")
-        temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
-        temporary.replace(cache)
+        try:
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(bytes(config.get_timing_cache().serialize()))
+            temporary.replace(cache)
+        except OSError as error:  # they only make the next build faster; this one took minutes
+            logger.warning("the builder's measurements are not kept in %s: %s", cache, error.strerror or error)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     sizes = (request.smallest, request.usual, request.largest)
     smallest, usual, largest = ((width, height) for height, width in sizes)
@@ -173,14 +202,12 @@ def build_tensorrt(source: Source, settings: ExportSettings, folder: Path, onnx:
     """Compile the certified ONNX file for this machine's GPU. It enters the cache when it is opened to be compared.
 
     Raises:
-        SettingError: an option is TensorRT-RTX's own, or asks for more than one range of sizes.
+        SettingError: more than one range of sizes is asked for, or one that no golden picture fits.
         MissingDependencyError: TensorRT is not installed.
         ModelError: there is no GPU, or TensorRT cannot compile the graph.
     """
     assert onnx is not None
     engine = settings.engine
-    if engine.gpus:
-        raise SettingError("--gpu is for --to tensorrt-rtx; TensorRT compiles for the GPU of the machine it runs on.")
     manifest = source.manifest
     profiles = engine.all_profiles(multiple_of=manifest.multiple_of, margin=manifest.margin)
     if len(profiles) > 1:
@@ -189,6 +216,7 @@ def build_tensorrt(source: Source, settings: ExportSettings, folder: Path, onnx:
     smallest, usual, largest = (
         (height, width) for width, height in (profiles[0].smallest, profiles[0].best, profiles[0].largest)
     )
+    fit_cases(golden_cases(manifest.multiple_of), smallest, largest)  # asked before minutes of compiling
     request = EngineRequest(
         model=manifest.name,
         onnx=onnx,
@@ -227,7 +255,8 @@ def open_tensorrt(manifest: Manifest) -> Infer | None:
         return None
     if dataclasses.asdict(key) != dict(artifact.key):
         return None
-    _into_cache(manifest, key)
+    with _explaining(engines_folder()):
+        _into_cache(manifest, key)
     return open_backend(manifest, backend="tensorrt", device="cuda", precision=artifact.precision).infer
 
 

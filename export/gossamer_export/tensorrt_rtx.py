@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from gossamer.errors import MissingDependencyError, SettingError
-from gossamer.models.weights import Manifest
 from gossamer_export.engine_build import compile_engine
 from gossamer_export.settings import ExportSettings
 from gossamer_export.source import Source
@@ -46,7 +45,7 @@ def build_rtx(source: Source, settings: ExportSettings, folder: Path, onnx: Path
 
     Raises:
         MissingDependencyError: TensorRT-RTX is not installed.
-        SettingError: it cannot compile for one of these, or a setting is TensorRT's own.
+        SettingError: it cannot compile for one of these, or not without a GPU.
         ModelError: it cannot compile the graph.
     """
     assert onnx is not None
@@ -60,11 +59,6 @@ def build_rtx(source: Source, settings: ExportSettings, folder: Path, onnx: Path
                 f"TensorRT-RTX {trt.__version__} has no {gpu}; it compiles for {', '.join(known)}. "
                 "Data centre cards take --to tensorrt."
             )
-    if engine.version_compatible or engine.hardware_compatible:
-        raise SettingError(
-            "--version-compatible and --hardware-compatible are TensorRT's; a TensorRT-RTX engine runs on every card "
-            "named by --gpu, with the version of the library that built it."
-        )
     if engine.refit and shutil.which("nvidia-smi") is None:
         raise SettingError(
             "TensorRT-RTX needs an NVIDIA GPU to build an engine that can be refitted; leave --refit out."
@@ -91,8 +85,4 @@ def build_rtx(source: Source, settings: ExportSettings, folder: Path, onnx: Path
     return Built(path, key={"compute_capabilities": list(gpus), "tensorrt_rtx": str(trt.__version__)}, options=options)
 
 
-def _open(_manifest: Manifest) -> None:
-    return None
-
-
-TARGET = Target("tensorrt-rtx", build_rtx, _open, from_onnx=True)
+TARGET = Target("tensorrt-rtx", build_rtx, None, from_onnx=True)

@@ -24,13 +24,15 @@ from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import KNOWN_TOLERANCE
 from gossamer.inference.merging import read_window
 from gossamer.metrics.sad import sad
-from gossamer_export.golden import GoldenCase, any_size_cases, golden_cases
+from gossamer_export.golden import GoldenCase, any_size_cases, fit_cases, golden_cases
 from gossamer_export.self_contained import padding_before
 
-__all__ = ["LIMITS", "Infer", "Limits", "Results", "compare", "over_limits", "reference", "time_artifact"]
+__all__ = ["LIMITS", "Infer", "Limits", "Results", "Sizes", "compare", "over_limits", "reference", "time_artifact"]
 
 Infer = Callable[[FloatArray, FloatArray | None], FloatArray]
 """Plate N 3 H W and trimap N 1 H W (None for trimap-free networks) to alpha N 1 H W."""
+Sizes = tuple[tuple[int, int], tuple[int, int]]
+"""The smallest and the largest picture (height, width) that an engine takes."""
 TIMED_SIZE = 512
 """Side of the picture that :func:`time_artifact` solves."""
 
@@ -131,6 +133,7 @@ def compare(
     multiple_of: int,
     needs_trimap: bool,
     any_size: bool = False,
+    sizes: Sizes | None = None,
 ) -> Results:
     """Run both sides on every golden input.
 
@@ -140,11 +143,15 @@ def compare(
         multiple_of: of the network.
         needs_trimap: whether the network is shown a trimap.
         any_size: the artifact is self-contained: it is shown odd sizes too and has to pad as the product does.
+        sizes: those that an engine takes.
 
     Raises:
+        SettingError: ``sizes`` leave no golden picture.
         ModelError: the artifact fails on an input, or gives another shape, or values that are not numbers.
     """
     cases: Sequence[GoldenCase] = [*golden_cases(multiple_of), *(any_size_cases() if any_size else ())]
+    if sizes is not None:
+        cases = fit_cases(cases, *sizes)
 
     def expect(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         if any_size:
@@ -210,14 +217,18 @@ def over_limits(results: Results, limits: Limits) -> list[str]:
     ]
 
 
-def time_artifact(infer: Infer, *, needs_trimap: bool) -> dict[str, Any]:
+def time_artifact(infer: Infer, *, needs_trimap: bool, sizes: Sizes | None = None) -> dict[str, Any]:
     """Median milliseconds of three passes over a picture of 512 x 512 after one to warm up, and the machine's kind.
+
+    For an engine that takes no such picture, the size of its ``sizes`` that is nearest.
 
     ``cpu_milliseconds`` is the time of all cores together, which other programs on the machine hardly change.
     """
     random = np.random.default_rng(0)
-    plate = random.random((1, 3, TIMED_SIZE, TIMED_SIZE), np.float32)
-    trimap = np.full((1, 1, TIMED_SIZE, TIMED_SIZE), 0.5, np.float32) if needs_trimap else None
+    least, most = sizes or ((1, 1), (TIMED_SIZE, TIMED_SIZE))
+    height, width = (min(max(TIMED_SIZE, low), high) for low, high in zip(least, most, strict=True))
+    plate = random.random((1, 3, height, width), np.float32)
+    trimap = np.full((1, 1, height, width), 0.5, np.float32) if needs_trimap else None
     spent, worked = [], []
     for _ in range(4):
         begun, busy = time.perf_counter(), time.process_time()
@@ -225,7 +236,7 @@ def time_artifact(infer: Infer, *, needs_trimap: bool) -> dict[str, Any]:
         spent.append((time.perf_counter() - begun) * 1000)
         worked.append((time.process_time() - busy) * 1000)
     return {
-        "size": f"{TIMED_SIZE}x{TIMED_SIZE}",
+        "size": f"{width}x{height}",
         "milliseconds": round(statistics.median(spent[1:]), 1),
         "cpu_milliseconds": round(statistics.median(worked[1:]), 1),
         "machine": f"{platform.system()} {platform.machine()}, {cores()} cores",

@@ -74,6 +74,18 @@ def test_all_removes_everything(cache: Path, command: Callable[..., Any]) -> Non
     assert list(cache.iterdir()) == []
 
 
+def test_what_onnxruntime_compiled_is_shown_and_goes_only_with_all(
+    cache: Path, command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = cache / "onnxruntime-0123456789ab"
+    kept.mkdir()
+    (kept / "TensorrtExecutionProvider_sm86.engine").write_bytes(b"compiled")
+    monkeypatch.setattr(engines, "this_machine", lambda: HERE)
+    assert f"{kept.name}  0.0 MB\n  compiled by ONNX Runtime" in command("list").output
+    assert kept.name not in command("prune").output
+    assert f"removed {kept.name}" in command("prune", "--all").output
+
+
 def test_no_cache_is_an_empty_one(tmp_path: Path) -> None:
     assert find_engines(tmp_path / "none") == []
     assert prune_engines(tmp_path / "none", None, everything=True) == []

@@ -21,7 +21,7 @@ from gossamer.models.weights import Manifest, find_manifest
 from gossamer_export import cli, onnx_target
 from gossamer_export.artifact import artifact_of, load_schema, read_artifact
 from gossamer_export.export import export, verify_artifact
-from gossamer_export.settings import ExportSettings
+from gossamer_export.settings import EngineSettings, ExportSettings
 from gossamer_export.source import open_source
 from gossamer_export.targets import find_target, list_targets
 from gossamer_export.verify import Limits
@@ -245,3 +245,17 @@ def test_the_command_asks_for_what_is_missing(command: Callable[..., Any]) -> No
     result = command("gossamer-s")
     assert isinstance(result.exception, SettingError)
     assert "gossamer export gossamer-s --to onnx -o FOLDER" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("target", "engine", "message"),
+    [
+        ("onnx", EngineSettings(tiles=(1024,)), "--tile is for --to tensorrt and tensorrt-rtx; --to onnx does"),
+        ("onnx", EngineSettings(gpus=("sm_89",)), "--gpu is for --to tensorrt-rtx; --to onnx does not read it"),
+        ("nuke", EngineSettings(refit=True), "--refit is for --to tensorrt and tensorrt-rtx; --to nuke does"),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_refused(tmp_path: Path, target: str, engine: EngineSettings, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        export(ExportSettings("gossamer-s", target, engine=engine), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

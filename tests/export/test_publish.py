@@ -26,7 +26,8 @@ MakeRun = Callable[..., Path]
 
 
 def write(run: Path, output: Path, **changes: Any) -> Manifest:
-    return publish(run, output, **{"sources": [], "evaluations": [], "device": "2 CPU cores", **changes})
+    stated = {"license_text": "Apache-2.0", "sources": [], "evaluations": [], "device": "2 CPU cores"}
+    return publish(run, output, **{**stated, **changes})
 
 
 @pytest.fixture
@@ -124,7 +125,9 @@ def test_a_source_without_its_licence_is_refused(make_run: MakeRun, tmp_path: Pa
 
 def test_a_run_on_pictures_has_to_name_them(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(data={"photos": ("/somewhere/photos",)})
-    with pytest.raises(DataError, match=r"trained on pictures \(photos\): name each with --source"):
+    with pytest.raises(
+        DataError, match=r"trained on pictures or began with weights \(photos\): name each with --source"
+    ):
         write(run, tmp_path / "mine")
 
 
@@ -139,10 +142,24 @@ def test_data_sets_and_encoders_of_others_want_their_licences_too(make_run: Make
     run = make_run(
         data={"source": "folder", "root": "/data/set", "backgrounds": ["/data/bg"]}, encoder_from="/x/dino.pth"
     )
-    with pytest.raises(DataError, match=r"trained on pictures \(root, backgrounds, encoder_from\): name each"):
+    with pytest.raises(
+        DataError, match=r"trained on pictures or began with weights \(root, backgrounds, encoder_from\): name each"
+    ):
         write(run, tmp_path / "mine", sources=[])
     recipe = write(run, tmp_path / "mine", sources=["Everything: CC0"]).training["recipe"]
     assert (recipe["encoder_from"], recipe["data"]) == ("dino.pth", {"source": "folder"})
+
+
+def test_weights_that_training_began_with_want_theirs_as_well(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(start_from="/x/converted")
+    with pytest.raises(DataError, match=r"began with weights \(start_from\): name each"):
+        write(run, tmp_path / "mine")
+
+
+def test_the_licence_is_what_was_stated(make_run: MakeRun, tmp_path: Path) -> None:
+    assert write(make_run(), tmp_path / "mine", license_text="CC BY-NC 4.0").license == "CC BY-NC 4.0"
+    with pytest.raises(SettingError, match="--license is empty"):
+        write(make_run(), tmp_path / "other", license_text=" ")
 
 
 def test_a_checkpoint_of_another_network_is_refused(make_run: MakeRun, tmp_path: Path) -> None:
@@ -161,7 +178,7 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
 
 def test_a_blend_is_the_mean_of_both_and_owns_up_to_it(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    earlier = write(run, tmp_path / "earlier", sources=["Meadows: CC0", "Woods: MIT"])
+    earlier = write(run, tmp_path / "earlier", license_text="MIT", sources=["Meadows: CC0", "Woods: MIT"])
     checkpoint = load_checkpoint(run)
     ours = checkpoint["average"]["state"]
     theirs = {key: value.clone() for key, value in ours.items()}
@@ -178,6 +195,7 @@ def test_a_blend_is_the_mean_of_both_and_owns_up_to_it(make_run: MakeRun, tmp_pa
     assert blended.training["data"] == [{"name": "Woods", "license": "MIT"}, {"name": "Meadows", "license": "CC0"}]
     assert blended.training["blend"] == {
         "name": "earlier",
+        "license": "MIT",
         "sha256": earlier.files["safetensors"].sha256,
         "share": 0.25,
     }
@@ -221,7 +239,7 @@ def test_the_command_tells_what_it_wrote(make_run: MakeRun, tmp_path: Path) -> N
     app = typer.Typer()
     app.callback()(lambda: None)
     cli.register(app)
-    result = CliRunner().invoke(app, ["publish", str(make_run()), "-o", str(tmp_path / "mine")])
+    result = CliRunner().invoke(app, ["publish", str(make_run()), "-o", str(tmp_path / "mine"), "--license", "MIT"])
     assert result.exit_code == 0, result.output
     assert "mine.onnx" in result.output
     assert "ONNX against torch, largest distance of alpha:" in result.output

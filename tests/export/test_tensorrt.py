@@ -100,6 +100,7 @@ def test_the_library_is_asked_for_a_strongly_typed_network_and_the_sizes(
     }
     assert builder.config.pools == {fakes.MemoryPoolType.WORKSPACE: 1 << 30}
     assert builder.config.flags_set == []
+    assert builder.config.flags_cleared == [fakes.BuilderFlag.TF32]
 
 
 def test_compatibility_and_refit_are_passed_on(library: Any, fakes: Any, request_engine: EngineRequest) -> None:
@@ -192,6 +193,64 @@ def test_an_exported_engine_is_certified_on_its_gpu(
     assert verify_artifact(tmp_path / "out" / names[0], model=str(weights)).mean < 1e-3
 
 
+@pytest.mark.parametrize("self_contained", [False, True])
+def test_an_engine_of_one_size_is_compared_at_that_size(
+    library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, self_contained: bool,
+) -> None:  # fmt: skip
+    shown = set()
+
+    def open_fixed(manifest: Manifest, **wishes: Any) -> Any:
+        backend = run_fake(manifest, **wishes)
+
+        class Fixed:
+            def infer(self, plate: FloatArray, trimap: FloatArray) -> FloatArray:
+                shown.add(plate.shape[2:])
+                return backend.infer(plate, trimap)
+
+        return Fixed()
+
+    monkeypatch.setattr(tensorrt, "open_backend", open_fixed)
+    engine = EngineSettings(profiles=(Profile((320, 256), (320, 256), (320, 256)),))
+    settings = ExportSettings(str(make_weights(tiny)), "tensorrt", self_contained=self_contained, engine=engine)
+    made = export(settings, tmp_path / "out")
+    assert shown == {(256, 320)}
+    artifact = artifact_of(made)
+    assert artifact.results is not None
+    assert artifact.results["inputs"] == (29 if self_contained else 20)
+    assert artifact.timing is not None
+    assert artifact.timing["size"] == "320x256"
+
+
+def test_inputs_larger_than_the_engine_are_left_out(
+    library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tensorrt, "open_backend", run_fake)
+    engine = EngineSettings(profiles=(Profile((64, 64), (192, 192), (192, 192)),))
+    artifact = artifact_of(export(ExportSettings(str(make_weights(tiny)), "tensorrt", engine=engine), tmp_path / "out"))
+    assert artifact.results is not None
+    assert artifact.results["inputs"] < 20
+
+
+def test_an_engine_that_cannot_be_kept_is_told_with_its_folder(
+    library: Any, request_engine: EngineRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_engine.folder.write_text("a file", encoding="ascii")
+    monkeypatch.setenv("GOSSAMER_ENGINES", str(request_engine.folder))
+    with pytest.raises(ModelError, match=r"Cannot keep the engine in .*cache: File exists .* in GOSSAMER_ENGINES"):
+        build_engine(request_engine)
+
+
+def test_measurements_that_cannot_be_kept_do_not_cost_the_engine(
+    library: Any, request_engine: EngineRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "blocked").write_text("a file", encoding="ascii")
+    timings = tmp_path / "blocked" / "timing.cache"
+    assert build_engine(request_engine, engine=EngineSettings(timing_cache=timings)).is_file()
+    assert "measurements are not kept" in caplog.text
+
+
 def test_a_refused_engine_does_not_stay_in_the_cache(
     library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -250,11 +309,16 @@ def test_without_a_gpu_the_way_on_is_told(library: Any, monkeypatch: pytest.Monk
     [
         (EngineSettings(gpus=("sm_89",)), "--gpu is for --to tensorrt-rtx"),
         (EngineSettings(tiles=(256, 512)), "holds one range of sizes here"),
+        (
+            EngineSettings(profiles=(Profile((64, 64), (64, 64), (96, 64)),)),
+            "at most 96x64 cannot be compared .* Give a larger --size-range or --tile",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(
-    library: Any, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path, engine: EngineSettings, message: str
-) -> None:
+    library: Any, gpu: None, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path, engine: EngineSettings,
+    message: str,
+) -> None:  # fmt: skip
     with pytest.raises(SettingError, match=message):
         export(ExportSettings(str(make_weights(tiny)), "tensorrt", engine=engine), tmp_path / "out")
 

@@ -51,6 +51,7 @@ class BuilderFlag(enum.Enum):
 
     REFIT = 0
     VERSION_COMPATIBLE = 1
+    TF32 = 2
 
 
 class Tensor:
@@ -131,6 +132,7 @@ class Config:
         self.hardware_compatibility_level = HardwareCompatibilityLevel.NONE
         self.profiles: list[Profile] = []
         self.flags_set: list[BuilderFlag] = []
+        self.flags_cleared: list[BuilderFlag] = []
         self.pools: dict[MemoryPoolType, int] = {}
         self._cache: TimingCache | None = None
 
@@ -144,6 +146,10 @@ class Config:
     def set_flag(self, flag: BuilderFlag) -> None:
         assert isinstance(flag, BuilderFlag)
         self.flags_set.append(flag)
+
+    def clear_flag(self, flag: BuilderFlag) -> None:
+        assert isinstance(flag, BuilderFlag)
+        self.flags_cleared.append(flag)
 
     def create_timing_cache(self, serialized_timing_cache: bytes) -> TimingCache:
         return TimingCache(serialized_timing_cache)
