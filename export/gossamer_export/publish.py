@@ -50,6 +50,8 @@ def _read_evaluation(path: Path, identities: set[str]) -> tuple[str, dict[str, A
         name = f"{Path(values['folder']).name} {values['trimap']}"
         measured = {model: str(details["identity"]) for model, details in values["models"].items()}
         ours = [model for model, identity in measured.items() if identity in identities]
+        if not values.get("complete", True):
+            raise DataError(f"{path} is of an evaluation that failed in part or was stopped; evaluate again.")
         if ours:
             model = ours[0]
             return name, {

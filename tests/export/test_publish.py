@@ -103,6 +103,16 @@ def test_an_evaluation_of_other_weights_is_refused_and_nothing_changes(
     assert {entry.name: entry.read_bytes() for entry in (tmp_path / "mine").iterdir()} == before
 
 
+def test_an_evaluation_that_is_not_complete_is_refused(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path
+) -> None:
+    write(make_run(), tmp_path / "mine")
+    path = measure(tmp_path / "mine")
+    path.write_text(path.read_text(encoding="utf-8").replace('"complete": true', '"complete": false'), encoding="utf-8")
+    with pytest.raises(DataError, match=r"onnxruntime\.json is of an evaluation that failed in part or was stopped"):
+        write(make_run(), tmp_path / "mine", evaluations=[path])
+
+
 @pytest.mark.parametrize("content", ["no json", "[]", "{}", '{"folder": "a", "trimap": "b", "models": {"m": 3}}'])
 def test_a_file_that_is_no_evaluation_is_named(make_run: MakeRun, tmp_path: Path, content: str) -> None:
     path = tmp_path / "numbers.json"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gossamer.cli.job_runner import stop_on_signals
 from gossamer.config import BACKENDS, DEVICES, PRECISIONS, STRATEGIES, TTA
-from gossamer.errors import SettingError
+from gossamer.errors import CancelledError, FrameError, SettingError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -84,7 +84,9 @@ def evaluate(
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
         raise SettingError(f"--model names {', '.join(doubles)} twice; name each model once.")
-    for path in (json_file, csv_file):
+    for option, path in (("json", json_file), ("csv", csv_file)):
+        if path is not None and path.is_dir():
+            raise SettingError(f"--{option} {path} is a folder; name a file, such as {path / f'evaluation.{option}'}.")
         if path is not None and not path.parent.is_dir():
             raise SettingError(f"There is no folder {path.parent} to write {path.name} to.")
     variants = _variants(names, tta, refine)
@@ -101,7 +103,7 @@ def evaluate(
         label: create_solver(name) if name in CLASSICAL else create_solver(name, **fixed, tta=averaged, refine=steps)
         for label, (name, averaged, steps) in variants.items()
     }
-    with _progress() as progress:
+    with stop_on_signals() as cancelled, _progress() as progress:
         found = run(
             folder,
             solvers,
@@ -110,11 +112,12 @@ def evaluate(
             guided=guided,
             on_picture=page.add if page is not None else None,
             progress=progress,
+            cancelled=cancelled,
         )
     console = Console()
     console.print(_table(found, "unknown"))
     console.print(_table(found, "whole"))
-    for name in found.models:
+    for name in found.models if found.compared else ():
         stem = found.worst(name)
         print(f"{name}: worst picture {stem}, SAD {found.scores(stem, name, 'unknown').sad:.2f}")
     if json_file is not None:
@@ -123,6 +126,15 @@ def evaluate(
         write_csv(found, csv_file)
     if page is not None:
         print(f"Report: {page.finish(found)}")
+    if not found.is_complete:
+        raise _incomplete(found, cancelled())
+
+
+def _incomplete(found: Evaluation, is_cancelled: bool) -> CancelledError | FrameError:
+    """Says that what was reported is not all."""
+    text = f"{'Cancelled. ' if is_cancelled else ''}The means are over {found.extent}, those that every model solved."
+    listed = "".join(f"\n  {failure}" for failure in found.failures)
+    return (CancelledError if is_cancelled else FrameError)(text + (f" Failed:{listed}" if listed else ""))
 
 
 def _variants(names: list[str], tta: str, refine: str) -> dict[str, tuple[str, str, int]]:
@@ -159,12 +171,12 @@ def _table(found: Evaluation, region: Literal["unknown", "whole"]) -> Table:
     from rich.table import Table
 
     where = "unknown region" if region == "unknown" else "whole picture"
-    table = Table(title=f"{found.trimap}, {where}, mean of {len(found.pictures)} pictures", title_justify="left")
+    table = Table(title=f"{found.trimap}, {where}, mean of {found.extent}", title_justify="left")
     table.add_column("model")
     for title, _ in _COLUMNS.values():
         table.add_column(title, justify="right")
     table.add_column("s/picture", justify="right")
-    means = {model: asdict(found.mean(model, region)) for model in found.models}
+    means = found.means(region)
     for model, values in means.items():
         cells = []
         for name, (_, digits) in _COLUMNS.items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gossamer.inference.report import FrameReport, RunReport
     from gossamer.inference.run import Progress
 
-__all__ = ["absolute", "choose_existing", "perform", "say"]
+__all__ = ["absolute", "choose_existing", "perform", "say", "stop_on_signals"]
 
 
 def absolute(text: str) -> str:
@@ -67,7 +67,7 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"--report {report_path} is a folder; name a file, such as {report_path / 'report.json'}."
             )
-    with _stop_on_signals() as cancelled:
+    with stop_on_signals() as cancelled:
         plan = prepare(job, building=_building_lines(), cancelled=cancelled)
         if cancelled():
             raise CancelledError("Cancelled. Nothing was written.")
@@ -75,7 +75,7 @@ def perform(job: Job, report_path: Path | None) -> None:
         say(f"{label:8} {text}")
     report = start_report(plan)
     try:
-        with _stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
+        with stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
             execute(plan, report, progress=show, cancelled=cancelled)
     except BaseException as error:
         if report_path is not None:
@@ -103,8 +103,8 @@ def _left(report: RunReport) -> str:
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and a farm's SIGTERM ask the run to stop; a second one stops it at once."""
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and a farm's SIGTERM ask the work to stop; a second one stops it at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield asked.is_set

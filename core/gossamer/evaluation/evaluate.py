@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gossamer.errors import CancelledError, GossamerError, ModelError, SettingError
+from gossamer.errors import CancelledError, FrameError, GossamerError, ModelError, SettingError
 from gossamer.evaluation.cases import Case, LoadedCase, find_cases, load_case
 from gossamer.evaluation.machine import versions
 from gossamer.evaluation.results import Evaluation, PictureScores
@@ -33,7 +34,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, eq=False)
 class SolvedCase:
-    """One picture with every model's matte, for those who want to see it."""
+    """One picture with the mattes of the models that solved it, for those who want to see it."""
 
     case: Case
     pixels: LoadedCase
@@ -56,7 +57,8 @@ def evaluate(
     """Solve every picture of ``folder`` with every solver and measure the mattes over both regions.
 
     Each solver first runs once on a small made-up picture, so that compilers and allocators do not count. One picture's
-    pixels are held at a time.
+    pixels are held at a time. A picture that cannot be read or solved is named in the answer and costs no other. An
+    answer that was stopped half-way has what was done by then.
 
     Args:
         folder: holds ``image/``, ``alpha/`` and ``trimap*/`` with equal stems.
@@ -64,47 +66,50 @@ def evaluate(
         trimap: name of the trimap folder.
         plate_space: OCIO colour space of the plates; empty: what their headers or file types say.
         guided: give the trimap to solvers that need none, too.
-        on_picture: given each picture with its mattes as soon as all models have solved it.
+        on_picture: given each picture with its mattes as soon as all models have tried it.
         progress: told before each solve and at the end.
         cancelled: asked between and during solves.
 
     Raises:
         DataError: the folder is incomplete; every fault is listed before anything is solved.
         SettingError: no solver is given.
-        ModelError: a solver returned something that is no matte; names model and picture.
-        CancelledError: ``cancelled`` said so.
+        GossamerError: nothing could be solved; of the first failure's kind, and names all of them.
+        CancelledError: ``cancelled`` said so before anything was solved.
     """
     if not solvers:
         raise SettingError("No model given; name at least one.")
     cases = find_cases(folder, trimap)
     warmed = {name: warm_up(name, solver) for name, solver in solvers.items()}
-    total, done = len(cases) * len(solvers), 0
-    pictures: dict[str, dict[str, PictureScores]] = {}
+    total = len(cases) * len(solvers)
+    pictures: dict[str, dict[str, PictureScores]] = {case.stem: {} for case in cases}
+    failures: list[_Failure] = []
     notes: dict[str, list[str]] = {}
     counts: dict[str, Counter[str]] = {name: Counter() for name in solvers}
-    for case in cases:
-        pixels = load_case(case, plate_space=plate_space)
-        for note in pixels.notes:
-            notes.setdefault(note, []).append(case.stem)
-        mattes: dict[str, FloatArray] = {}
-        pictures[case.stem] = {}
-        for name, solver in solvers.items():
-            if cancelled is not None and cancelled():
-                raise CancelledError("Cancelled; nothing was reported.")
-            if progress is not None:
-                progress(done, total, f"{case.stem} {name}")
-            solution, seconds = _solve(name, solver, case, pixels, cancelled, guided=guided)
-            alpha = mattes[name] = solution.alpha
-            counts[name].update({key: solution.effective[key] for key in COUNTED if key in solution.effective})
-            pictures[case.stem][name] = PictureScores(
-                unknown=measure(alpha, pixels.truth, pixels.trimap, region="unknown", seconds=seconds),
-                whole=measure(alpha, pixels.truth, pixels.trimap, region="whole", seconds=seconds),
-            )
-            done += 1
-        if on_picture is not None:
-            on_picture(SolvedCase(case, pixels, mattes, pictures[case.stem]))
-    if progress is not None:
-        progress(total, total, "")
+    with suppress(CancelledError, KeyboardInterrupt):  # hours of work are not thrown away with the rest
+        for index, case in enumerate(cases):
+            with _noting(failures, case.stem):
+                pixels = load_case(case, plate_space=plate_space)
+                for note in pixels.notes:
+                    notes.setdefault(note, []).append(case.stem)
+                mattes: dict[str, FloatArray] = {}
+                for done, (name, solver) in enumerate(solvers.items(), index * len(solvers)):
+                    if cancelled is not None and cancelled():
+                        raise CancelledError("Cancelled.")
+                    if progress is not None:
+                        progress(done, total, f"{case.stem} {name}")
+                    with _noting(failures, f"{name} on {case.plate}"):
+                        solution, scores = _solve(solver, pixels, cancelled, guided=guided)
+                        mattes[name], pictures[case.stem][name] = solution.alpha, scores
+                        effective = solution.effective
+                        counts[name].update({key: effective[key] for key in COUNTED if key in effective})
+                if on_picture is not None and mattes:
+                    on_picture(SolvedCase(case, pixels, mattes, pictures[case.stem]))
+        if progress is not None:
+            progress(total, total, "")
+    if not any(pictures.values()):
+        if not failures:
+            raise CancelledError("Cancelled; nothing was reported.")
+        raise failures[0].kind("Nothing could be solved:\n  " + "\n  ".join(failure.text for failure in failures))
     return Evaluation(
         folder=str(folder),
         trimap=trimap,
@@ -113,29 +118,47 @@ def evaluate(
         details={name: {**_details(solver, warmed[name]), **counts[name]} for name, solver in solvers.items()},
         versions=versions(),
         notes=tuple(_shorten(note, stems, len(cases)) for note, stems in notes.items()),
+        failures=tuple(failure.text for failure in failures),
     )
 
 
-def _solve(
-    name: str, solver: Solver, case: Case, pixels: LoadedCase, cancelled: Cancelled | None, *, guided: bool
-) -> tuple[Solution, float]:
-    """What it answered and the seconds it took. Errors name the model and the picture."""
-    guide = pixels.trimap if solver.needs_trimap or guided else None
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class _Failure:
+    kind: type[GossamerError]
+    text: str
+
+
+@contextmanager
+def _noting(failures: list[_Failure], label: str) -> Iterator[None]:
+    """What fails inside is noted and goes no further. Only its text is kept: an exception holds on to the pixels."""
     try:
-        solution = solver.solve(pixels.plate, guide, cancelled=cancelled)
+        yield
     except CancelledError:
         raise
     except GossamerError as error:
-        raise type(error)(f"{name} on {case.plate}: {error}") from error
+        failures.append(_Failure(type(error), f"{label}: {error}"))
+    except MemoryError:
+        failures.append(_Failure(FrameError, f"{label}: not enough memory; close programs."))
+
+
+def _solve(
+    solver: Solver, pixels: LoadedCase, cancelled: Cancelled | None, *, guided: bool
+) -> tuple[Solution, PictureScores]:
+    """What it answered and how good that is."""
+    guide = pixels.trimap if solver.needs_trimap or guided else None
+    started = time.perf_counter()
+    solution = solver.solve(pixels.plate, guide, cancelled=cancelled)
     seconds = time.perf_counter() - started
-    alpha = solution.alpha
-    if alpha.shape != pixels.trimap.shape:
-        raise ModelError(f"{name} on {case.plate}: the matte has shape {alpha.shape}, the plate {pixels.trimap.shape}.")
+    alpha, truth, trimap = solution.alpha, pixels.truth, pixels.trimap
+    if alpha.shape != trimap.shape:
+        raise ModelError(f"the matte has shape {alpha.shape}, the plate {trimap.shape}.")
     broken = int((~np.isfinite(alpha)).sum())
     if broken:
-        raise ModelError(f"{name} on {case.plate}: {broken} pixels of the matte are not numbers.")
-    return solution, seconds
+        raise ModelError(f"{broken} pixels of the matte are not numbers.")
+    return solution, PictureScores(
+        unknown=measure(alpha, truth, trimap, region="unknown", seconds=seconds),
+        whole=measure(alpha, truth, trimap, region="whole", seconds=seconds),
+    )
 
 
 def warm_up(name: str, solver: Solver) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from html import escape
 from importlib import resources
@@ -66,10 +66,10 @@ def render_page(evaluation: Evaluation, sections: Sequence[Section]) -> str:
 <body>
 {_header(evaluation, title)}
 <main>
-<div class="summary">
+{_failures(evaluation)}<div class="summary">
 <div>{_summary(evaluation, "unknown", "Mean over the unknown region")}
 {_summary(evaluation, "whole", "Mean over the whole picture")}</div>
-{_matrix(evaluation)}
+{_matrix(evaluation, {section.stem for section in sections})}
 </div>
 {body}
 </main>
@@ -107,13 +107,21 @@ def _header(evaluation: Evaluation, title: str) -> str:
     )
 
 
+def _failures(evaluation: Evaluation) -> str:
+    """What is missing on a page that is not complete."""
+    if evaluation.is_complete:
+        return ""
+    listed = "".join(f"<li>{escape(failure)}</li>" for failure in evaluation.failures)
+    return f"<p>Incomplete: means over {evaluation.extent}, those that every model solved.</p><ul>{listed}</ul>\n"
+
+
 def _swatch(colour: str) -> str:
     checker = "repeating-conic-gradient(#6a6a6a 0 25%, #959595 0 50%) 0 0 / 12px 12px"
     return checker if colour == "checker" else colour
 
 
 def _summary(evaluation: Evaluation, region: MeasuredRegion, caption: str) -> str:
-    means = {model: asdict(evaluation.mean(model, region)) for model in evaluation.models}
+    means = evaluation.means(region)
     head = "".join(f'<th><button type="button">{_TITLES[name]}</button></th>' for name in _TITLES)
     rows = []
     for model, values in means.items():
@@ -136,16 +144,18 @@ def _best(value: float, values: Sequence[float]) -> str:
     return "best" if len(values) > 1 and value == min(values) else ""
 
 
-def _matrix(evaluation: Evaluation) -> str:
-    """Every picture's error for every model, filled in for the chosen metric by the script; SAD without one."""
+def _matrix(evaluation: Evaluation, shown: Set[str]) -> str:
+    """Every picture's error for every model, filled in for the chosen metric by the script; SAD without one.
+
+    ``shown``: stems of the pictures that the page can jump to.
+    """
     head = "".join(f'<th><button type="button">{escape(model)}</button></th>' for model in evaluation.models)
     rows = []
-    for stem in evaluation.pictures:
-        cells = "".join(
-            f'<td class="number">{evaluation.scores(stem, model, "unknown").sad:.2f}</td>'
-            for model in evaluation.models
-        )
-        rows.append(f'<tr data-stem="{escape(stem)}"><td><a href="#{quote(stem)}">{escape(stem)}</a></td>{cells}</tr>')
+    for stem, solved in evaluation.pictures.items():
+        numbers = [f"{solved[model].unknown.sad:.2f}" if model in solved else "" for model in evaluation.models]
+        cells = "".join(f'<td class="number">{number}</td>' for number in numbers)
+        name = f'<a href="#{quote(stem)}">{escape(stem)}</a>' if stem in shown else escape(stem)
+        rows.append(f'<tr data-stem="{escape(stem)}"><td>{name}</td>{cells}</tr>')
     return (
         '<div class="scroll tall"><table class="matrix"><caption>Each picture, unknown region</caption><thead><tr><th>'
         f'<button type="button">Picture</button></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
@@ -167,11 +177,14 @@ def _section(evaluation: Evaluation, section: Section, index: int) -> str:
 
 
 def _numbers(evaluation: Evaluation, stem: str, model: str) -> str:
+    solved = evaluation.pictures[stem]
+    if model not in solved:
+        return ""
     unknown = asdict(evaluation.scores(stem, model, "unknown"))
     whole = asdict(evaluation.scores(stem, model, "whole"))
     rows = []
     for name in METRIC_NAMES:
-        others = [getattr(evaluation.scores(stem, other, "unknown"), name) for other in evaluation.models]
+        others = [getattr(evaluation.scores(stem, other, "unknown"), name) for other in solved]
         rows.append(
             f'<tr><th>{_TITLES[name]}</th><td class="{_best(unknown[name], others)}">'
             f"{_number(name, unknown[name])}</td><td>{_number(name, whole[name])}</td></tr>"

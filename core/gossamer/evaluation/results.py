@@ -35,13 +35,31 @@ class Evaluation:
     """Name of the trimap folder."""
     models: tuple[str, ...]
     pictures: Mapping[str, Mapping[str, PictureScores]]
-    """By stem, then by model."""
+    """By stem, then by model; without the models that did not solve the picture."""
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By model: identity (hash of the weights), what it ran on, seconds of the warm-up, and what was done on all
     pictures together: passes, refined tiles, steps, tiles that the guard held or no step helped."""
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What the readers had to decide: colour spaces, channels, values off the grid."""
+    failures: tuple[str, ...] = ()
+    """What could not be read, solved or shown: model, picture and reason."""
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Stems of the pictures that every model solved: means over others would compare unlike things."""
+        return tuple(stem for stem, solved in self.pictures.items() if len(solved) == len(self.models))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing failed and nothing was left out because the user stopped it."""
+        return not self.failures and len(self.compared) == len(self.pictures)
+
+    @property
+    def extent(self) -> str:
+        """How many pictures the means are over, in words."""
+        found, total = len(self.compared), len(self.pictures)
+        return f"{total} pictures" if found == total else f"{found} of {total} pictures"
 
     def scores(self, stem: str, model: str, region: MeasuredRegion) -> Scores:
         """Numbers of one picture."""
@@ -49,28 +67,34 @@ class Evaluation:
         return both.unknown if region == "unknown" else both.whole
 
     def mean(self, model: str, region: MeasuredRegion) -> Scores:
-        """Mean over the pictures."""
-        return mean_scores([self.scores(stem, model, region) for stem in self.pictures])
+        """Mean over the pictures that every model solved; there has to be one."""
+        return mean_scores([self.scores(stem, model, region) for stem in self.compared])
+
+    def means(self, region: MeasuredRegion) -> dict[str, dict[str, float]]:
+        """Each model's :meth:`mean` as plain values; empty where no picture was solved by every model."""
+        return {model: asdict(self.mean(model, region)) for model in self.models if self.compared}
 
     def worst(self, model: str) -> str:
-        """Stem of the picture with the largest SAD over the unknown region."""
-        return max(self.pictures, key=lambda stem: self.scores(stem, model, "unknown").sad)
+        """Stem of the picture with the largest SAD over the unknown region, of those that every model solved."""
+        return max(self.compared, key=lambda stem: self.scores(stem, model, "unknown").sad)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON. ``mean`` and ``pictures`` are over the unknown region; ``whole`` holds both again."""
 
         def region(name: MeasuredRegion) -> dict[str, Any]:
             return {
-                "mean": {model: asdict(self.mean(model, name)) for model in self.models},
+                "mean": self.means(name),
                 "pictures": {
-                    stem: {model: asdict(self.scores(stem, model, name)) for model in self.models}
-                    for stem in self.pictures
+                    stem: {model: asdict(self.scores(stem, model, name)) for model in solved}
+                    for stem, solved in self.pictures.items()
                 },
             }
 
         return {
             **region("unknown"),
             "whole": region("whole"),
+            "complete": self.is_complete,
+            "failures": list(self.failures),
             "trimap": self.trimap,
             "folder": self.folder,
             "models": {model: dict(self.details.get(model, {})) for model in self.models},

@@ -1,6 +1,10 @@
 """``gossamer evaluate`` as it is typed."""
 
+import csv
 import json
+import re
+import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +15,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from gossamer.cli import evaluate
-from gossamer.errors import DataError, ModelError, SettingError
+from gossamer.errors import CancelledError, DataError, FrameError, ModelError, SettingError
+from gossamer.evaluation.evaluate import SolvedCase
+from gossamer.evaluation.report import Report
 
 
 @pytest.fixture
@@ -104,3 +110,53 @@ def test_a_place_for_the_json_that_is_not_there_is_refused_first(
     error = run(folder, "--model", "no-such-model", "--json", tmp_path / "nowhere" / "n.json").exception
     assert isinstance(error, SettingError)
     assert "There is no folder" in str(error)
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_a_folder_in_place_of_a_file_is_refused_first(
+    run: Callable[..., Result], folder: Path, tmp_path: Path, option: str
+) -> None:
+    error = run(folder, "--model", "no-such-model", option, tmp_path).exception
+    assert isinstance(error, SettingError)
+    assert f"{option} {tmp_path} is a folder; name a file" in str(error)
+
+
+@pytest.fixture
+def two(folder: Path) -> Path:
+    """The picture again under another name, with a trimap that tells a classical solver nothing."""
+    for name in ("image", "alpha"):
+        shutil.copy(folder / name / "one.png", folder / name / "two.png")
+    cv2.imwrite(str(folder / "trimap" / "two.png"), np.full((32, 48), 128, np.uint8))
+    return folder
+
+
+def test_a_picture_that_fails_is_named_after_the_rest_is_reported(
+    run: Callable[..., Result], two: Path, tmp_path: Path
+) -> None:
+    result = run(two, "--model", "knn", "--json", tmp_path / "n.json", "--report", tmp_path / "report")
+    assert isinstance(result.exception, FrameError)
+    assert result.exception.exit_code == 4
+    assert re.search(
+        r"over 1 of 2 pictures.*\n  knn on .*two\.png: Every pixel of the trimap is unknown", str(result.exception)
+    )
+    assert "unknown region, mean of 1 of 2 pictures" in result.output
+    assert json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))["complete"] is False
+    assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_ctrl_c_reports_what_is_done(
+    run: Callable[..., Result], two: Path, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = Report.add
+
+    def press(self: Report, solved: SolvedCase) -> None:
+        add(self, solved)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Report, "add", press)
+    result = run(two, "--model", tiny_weights, "--csv", tmp_path / "n.csv", "--report", tmp_path / "report")
+    assert isinstance(result.exception, CancelledError)
+    assert "over 1 of 2 pictures" in str(result.exception)
+    rows = list(csv.DictReader((tmp_path / "n.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["picture"] for row in rows] == ["one"]
+    assert (tmp_path / "report" / "index.html").is_file()

@@ -109,6 +109,74 @@ def test_a_solvers_own_error_names_model_and_picture(
         evaluate(make_folder("a"), {"fake": solver})
 
 
+def test_a_picture_that_fails_costs_no_other(
+    make_folder: MakeFolder, fake_solver: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, good, bad = make_folder("a", "b", "c"), fake_solver(0.5), fake_solver(0.5)
+    solve = bad.solve
+
+    def refuse(plate: Any, trimap: Any, **_: Any) -> Solution:
+        if len(bad.seen) == 2:
+            bad.seen.append((plate, trimap))
+            raise TrimapError("no known colours.")
+        return solve(plate, trimap)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(bad, "solve", refuse)
+    (folder / "image" / "c.png").write_bytes((folder / "image" / "c.png").read_bytes()[:-40])
+    shown: list[SolvedCase] = []
+    found = evaluate(folder, {"good": good, "bad": bad}, on_picture=shown.append)
+    assert {stem: set(solved) for stem, solved in found.pictures.items()} == {
+        "a": {"good", "bad"},
+        "b": {"good"},
+        "c": set(),
+    }
+    assert found.compared == ("a",)
+    assert found.mean("good", "unknown").sad == found.scores("a", "good", "unknown").sad
+    assert [set(solved.mattes) for solved in shown] == [{"good", "bad"}, {"good"}]
+    assert len(found.failures) == 2
+    assert found.failures[0] == f"bad on {folder / 'image' / 'b.png'}: no known colours."
+    assert found.failures[1].startswith("c: ")
+    assert not found.is_complete
+
+
+def test_a_picture_for_which_memory_is_short_costs_no_other(
+    make_folder: MakeFolder, fake_solver: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, solver = make_folder("a", "b"), fake_solver()
+    solve = solver.solve
+
+    def fail_on_the_first(plate: Any, trimap: Any, **_: Any) -> Solution:
+        solution = solve(plate, trimap)
+        if len(solver.seen) == 2:
+            raise MemoryError
+        return solution  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(solver, "solve", fail_on_the_first)
+    found = evaluate(folder, {"fake": solver})
+    assert found.compared == ("b",)
+    assert found.failures == (f"fake on {folder / 'image' / 'a.png'}: not enough memory; close programs.",)
+
+
+@pytest.mark.parametrize("error", [CancelledError("Cancelled."), KeyboardInterrupt()])
+def test_what_was_done_when_the_user_stopped_it_is_reported(
+    make_folder: MakeFolder, fake_solver: Fake, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    solver = fake_solver()
+    solve = solver.solve
+
+    def stop_at_the_second(plate: Any, trimap: Any, **_: Any) -> Solution:
+        if len(solver.seen) == 2:
+            raise error
+        return solve(plate, trimap)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(solver, "solve", stop_at_the_second)
+    found = evaluate(make_folder("a", "b", "c"), {"fake": solver})
+    assert found.compared == ("a",)
+    assert found.extent == "1 of 3 pictures"
+    assert found.failures == ()
+    assert not found.is_complete
+
+
 def test_the_user_can_stop_it(make_folder: MakeFolder, fake_solver: Fake) -> None:
     with pytest.raises(CancelledError, match="nothing was reported"):
         evaluate(make_folder("a"), {"fake": fake_solver()}, cancelled=lambda: True)

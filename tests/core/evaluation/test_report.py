@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gossamer.errors import SettingError
+from gossamer.errors import SettingError, TrimapError
 from gossamer.evaluation.evaluate import evaluate
 from gossamer.evaluation.report import SPOT, Report
 from gossamer.inference.solution import Solution
@@ -175,9 +175,31 @@ def test_a_folder_that_cannot_be_made_is_named_before_the_work(tmp_path: Path) -
         Report(tmp_path / "file" / "report", ["knn"])
 
 
+def test_a_page_with_gaps_says_so_and_why(make_folder: MakeFolder, fake_solver: Fake, tmp_path: Path) -> None:
+    folder, bad = make_folder("a", "b", "c"), fake_solver()
+    solve = bad.solve
+
+    def refuse(plate: Any, trimap: Any, **_: Any) -> Solution:
+        solution = solve(plate, trimap)
+        if len(bad.seen) > 2:
+            raise TrimapError("no <known> colours.")
+        return solution  # type: ignore[no-any-return]
+
+    bad.solve = refuse
+    (folder / "image" / "c.png").write_bytes((folder / "image" / "c.png").read_bytes()[:-40])
+    page, text = write_report(folder, tmp_path / "report", {"good": fake_solver(), "bad": bad})
+    assert page.open == []
+    assert "Incomplete: means over 1 of 3 pictures" in text
+    assert "b.png: no &lt;known&gt; colours.</li>" in text
+    assert {unquote(link[1:]) for link in page.links if link.startswith("#")} == {"a", "b"}
+    assert not any("b/2-bad" in name for name in page.sources)
+
+
 def test_a_picture_that_cannot_be_written_is_named(make_folder: MakeFolder, fake_solver: Fake, tmp_path: Path) -> None:
     out = tmp_path / "report"
     report = Report(out, ["fake"])
     (out / "pictures" / "a").write_text("in the way")
-    with pytest.raises(SettingError, match=r"Cannot write .*plate\.jpg: .*Choose another --report folder"):
-        evaluate(make_folder("a"), {"fake": fake_solver()}, on_picture=report.add)
+    found = evaluate(make_folder("a"), {"fake": fake_solver()}, on_picture=report.add)
+    assert re.search(r"a: Cannot write .*plate\.jpg: .*Choose another --report folder", found.failures[0])
+    assert found.compared == ("a",)
+    assert not found.is_complete

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_json_has_means_and_pictures_of_the_unknown_region(found: Evaluation, tm
     assert values["whole"]["pictures"]["a"]["knn"]["conn"] == 6.0
     assert values["trimap"] == "trimap"
     assert values["versions"] == {"python": "3.11"}
+    assert values["complete"] is True
 
 
 def test_csv_has_a_row_for_each_picture_and_model(found: Evaluation, tmp_path: Path) -> None:
@@ -57,6 +59,30 @@ def test_csv_has_a_row_for_each_picture_and_model(found: Evaluation, tmp_path: P
 
 def test_the_worst_picture_is_the_one_with_the_largest_sad(found: Evaluation) -> None:
     assert found.worst("knn") == "b"
+
+
+def test_what_is_missing_is_missing_in_json_and_csv_and_means(found: Evaluation, tmp_path: Path) -> None:
+    pictures = {"a": found.pictures["a"], "b": {"knn": found.pictures["b"]["knn"]}, "c": {}}
+    partial = replace(found, pictures=pictures, failures=("shared on b.png: no known colours.",))
+    write_json(partial, tmp_path / "out.json")
+    write_csv(partial, tmp_path / "out.csv")
+    values = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert values["complete"] is False
+    assert values["failures"] == ["shared on b.png: no known colours."]
+    assert values["mean"]["knn"]["sad"] == 1.0
+    assert {stem: list(solved) for stem, solved in values["pictures"].items()} == {
+        "a": ["knn", "shared"],
+        "b": ["knn"],
+        "c": [],
+    }
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(row["picture"], row["model"]) for row in rows] == [("a", "knn"), ("a", "shared"), ("b", "knn")]
+    assert partial.worst("knn") == "a"
+
+
+def test_without_a_picture_that_all_models_solved_there_are_no_means(found: Evaluation) -> None:
+    partial = replace(found, pictures={"a": {"knn": found.pictures["a"]["knn"]}})
+    assert partial.as_dict()["mean"] == {}
 
 
 def test_a_folder_is_made_for_the_file(found: Evaluation, tmp_path: Path) -> None:

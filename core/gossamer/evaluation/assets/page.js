@@ -9,12 +9,13 @@
   const order = document.getElementById("order");
   const metric = document.getElementById("metric");
   const digits = { sad: 2, mse: 4, mad: 4, grad: 2, conn: 2, seconds: 2 };
-  const value = (stem, model) => data.pictures[stem][model][metric.value];
+  // Undefined where the model did not solve the picture.
+  const value = (stem, model) => data.pictures[stem][model]?.[metric.value];
   function arrange() {
     const model = order.value;
     const sorted = [...sections].sort((a, b) => model === ""
       ? a.dataset.index - b.dataset.index
-      : value(b.dataset.stem, model) - value(a.dataset.stem, model));
+      : (value(b.dataset.stem, model) ?? -1) - (value(a.dataset.stem, model) ?? -1));
     sorted.forEach(section => main.append(section));
     const body = document.querySelector(".matrix tbody");
     const rows = Object.fromEntries(all("tr", body).map(row => [row.dataset.stem, row]));
@@ -22,13 +23,14 @@
   }
   function fill() {
     const stems = Object.keys(data.pictures);
-    const largest = Math.max(...stems.flatMap(stem => data.models.map(model => value(stem, model)))) || 1;
+    const largest = Math.max(...stems.flatMap(stem => data.models.map(model => value(stem, model) ?? 0))) || 1;
     all(".matrix tbody tr").forEach(row => {
       const values = data.models.map(model => value(row.dataset.stem, model));
+      const solved = values.filter(number => number !== undefined);
       all("td.number", row).forEach((cell, i) => {
-        cell.textContent = values[i].toFixed(digits[metric.value]);
-        cell.classList.toggle("best", values.length > 1 && values[i] === Math.min(...values));
-        cell.style.background = `rgba(255, 138, 30, ${(0.45 * values[i] / largest).toFixed(3)})`;
+        cell.textContent = values[i]?.toFixed(digits[metric.value]) ?? "";
+        cell.classList.toggle("best", solved.length > 1 && values[i] === Math.min(...solved));
+        cell.style.background = `rgba(255, 138, 30, ${(0.45 * (values[i] ?? 0) / largest).toFixed(3)})`;
       });
     });
     arrange();
