@@ -15,7 +15,7 @@ __all__ = ["register"]
 
 
 def samples(
-    output: Annotated[Path, typer.Argument(help="New folder; gets image/, alpha/, trimap/, fg/ and bg/.")],
+    output: Annotated[Path, typer.Argument(help="Folder; gets image/, alpha/, trimap/, fg/ and bg/.")],
     count: Annotated[int, typer.Option(help="How many.")] = 100,
     seed: Annotated[int, typer.Option(help="Another seed makes other foregrounds and compositions.")] = 0,
     first: Annotated[int, typer.Option(help="Number of the first sample.")] = 0,
@@ -39,7 +39,10 @@ def samples(
         list[str] | None, typer.Option("--set", help="A setting of the generator: NAME=NUMBER; repeatable.")
     ] = None,
 ) -> None:
-    """Write synthetic training samples as files: a data set to train on, to hold out, or to look at."""
+    """Write synthetic training samples as files: a data set to train on, to hold out, or to look at.
+
+    Can be stopped at any time: the same command goes on where it stopped, and one with another --first or --count adds.
+    """
     from gossamer.data.dataset_files import MattingSet
     from gossamer.data.datasets import pictures
     from gossamer.data.layer_source import SetSource

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from gossamer.cli import samples, trimaps
-from gossamer.errors import DataError, SettingError
+from gossamer.data import written_samples
+from gossamer.errors import DataError, ImageWriteError, SettingError
+from gossamer.image.io import write_image
 
 
 @pytest.fixture
@@ -89,3 +92,67 @@ def test_samples_are_composed_over_photographs(run: Callable[..., Result], tmp_p
     error = run("samples", tmp_path / "x", "--rssn").exception
     assert isinstance(error, SettingError)
     assert "--rssn composes over photographs" in str(error)
+
+
+SMALL = ("--size", 64, "--set", "element_size=128", "--set", "window=2")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ImageWriteError("The disk is full.")])
+def test_a_sample_that_was_not_finished_leaves_nothing_and_the_command_goes_on(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    assert run("samples", tmp_path / "whole", "--count", 3, *SMALL).exit_code == 0
+    written: list[Path] = []
+
+    def fail_at_the_eighth(path: Path, *values: Any, **settings: Any) -> None:
+        written.append(path)
+        if len(written) == 8:
+            raise error
+        write_image(path, *values, **settings)
+
+    monkeypatch.setattr(written_samples, "write_image", fail_at_the_eighth)
+    assert run("samples", tmp_path / "set", "--count", 3, *SMALL).exit_code != 0
+    assert {name[-10:] for name in contents(tmp_path / "set")} == {"000000.png"}
+    result = run("samples", tmp_path / "set", "--count", 3, *SMALL)
+    assert result.exit_code == 0, result.output
+    assert contents(tmp_path / "set") == contents(tmp_path / "whole")
+    assert len(written) == 8 + 10  # the first sample was kept
+
+
+def test_a_sample_that_a_killed_process_left_in_part_is_completed(run: Callable[..., Result], tmp_path: Path) -> None:
+    run("samples", tmp_path, "--count", 2, *SMALL)
+    whole = contents(tmp_path)
+    (tmp_path / "fg" / "000000.png").unlink()
+    (tmp_path / "fg" / ".gossamer-abc.tmp.png").write_bytes(b"")
+    assert run("samples", tmp_path, "--first", 1, "--count", 1, *SMALL).exit_code == 0
+    assert contents(tmp_path) == whole | {"fg/.gossamer-abc.tmp.png": b""}
+
+
+def test_samples_made_in_another_way_are_not_mixed(run: Callable[..., Result], tmp_path: Path) -> None:
+    run("samples", tmp_path, "--count", 1, *SMALL)
+    before = contents(tmp_path)
+    for other in (("--seed", 3), ("--trimaps", "gfm"), ("--size", 96)):
+        error = run("samples", tmp_path, "--count", 2, *SMALL, *other).exception
+        assert isinstance(error, DataError)
+        assert "made in another way: number 0 differs" in str(error)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "image/sunset.png", "alpha"])
+def test_a_folder_with_something_else_gets_no_samples(run: Callable[..., Result], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    error = run("samples", tmp_path, "--count", 1, *SMALL).exception
+    assert isinstance(error, DataError)
+    assert f"holds something else already ({name})" in str(error)
+
+
+def test_a_file_gets_no_samples(run: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    error = run("samples", tmp_path / "file", "--count", 1, *SMALL).exception
+    assert isinstance(error, DataError)
+    assert "is a file; name a folder" in str(error)
