@@ -112,12 +112,17 @@ def _by_stem(folder: Path, problems: list[str]) -> dict[str, Path]:
 def _problems_of(case: Case) -> list[str]:
     """What makes this case unusable, found without reading the plate's and the truth's pixels."""
     try:
-        sizes = {}
+        sizes, turned = {}, {}
         for path in (case.plate, case.trimap, case.truth):
-            window = read_header(path).data_window
-            sizes[path] = f"{window.width}x{window.height}"
+            header = read_header(path)
+            sizes[path] = f"{header.data_window.width}x{header.data_window.height}"
+            turned[path] = header.metadata.get("Orientation", 1)
         if len(set(sizes.values())) > 1:
             return [f"{case.stem}: " + ", ".join(f"{path.parent.name}/ is {size}" for path, size in sizes.items())]
+        if len(set(turned.values())) > 1:
+            # Orientation is not applied: a guide would lie upside down or mirrored, at the right size.
+            stated = ", ".join(f"{path.parent.name}/ has Orientation {value}" for path, value in turned.items())
+            return [f"{case.stem}: some are stored rotated, save all upright ({stated})"]
         if not is_unknown(trimap_from_image(read_image(case.trimap)).trimap).any():
             return [f"{case.stem}: the trimap has no unknown pixel, so there is nothing to measure"]
     except (FrameError, SettingError) as error:

@@ -1,6 +1,7 @@
 """Folders that can and cannot be evaluated."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from gossamer.errors import DataError
 from gossamer.evaluation.cases import find_cases, load_case
+from gossamer.image.io import read_image, write_image
 
 MakeFolder = Callable[..., Path]
 Save = Callable[[Path, Any], Path]
@@ -75,6 +77,16 @@ def test_every_fault_is_listed_at_once(make_folder: MakeFolder, save_picture: Sa
     assert "known: the trimap has no unknown pixel" in message
     assert "broken.png is empty" in message
     assert "fine" not in message
+
+
+def test_a_plate_stored_rotated_beside_upright_mattes_is_a_fault(make_folder: MakeFolder) -> None:
+    folder = make_folder("a")
+    plate = read_image(folder / "image" / "a.png")
+    (folder / "image" / "a.png").unlink()
+    turned = replace(plate, metadata={**plate.metadata, "Orientation": 3})
+    write_image(folder / "image" / "a.tif", turned, data_type="uint8")
+    with pytest.raises(DataError, match=r"a: some are stored rotated, .* \(image/ has Orientation 3, trim"):
+        find_cases(folder, "trimap")
 
 
 def test_two_files_of_one_stem_are_a_fault(make_folder: MakeFolder, save_picture: Save) -> None:
