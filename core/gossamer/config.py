@@ -139,7 +139,7 @@ class Job:
     tile: int = 0
     """Side of the square tiles in pixels of the plate; 0 lets the model and the free memory decide."""
     threads: int = 0
-    """CPU threads of the network; 0 uses all cores."""
+    """CPU threads of the solver; 0 uses all cores."""
     strategy: Literal["auto", "tiles", "whole", "resize", "hybrid"] = "auto"
     """How the network looks at the picture: in tiles where it is unknown, all of it in one pass, or as GFM's test
     strategies. ``auto`` takes what the network was made for."""

@@ -51,7 +51,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help=f"For networks: {', '.join(DEVICES)}.")] = "auto",
     precision: Annotated[str, typer.Option(help=f"For networks: {', '.join(PRECISIONS)}.")] = "auto",
     tile: Annotated[int, typer.Option(help="For networks: largest side of a tile in pixels; 0 chooses.")] = 0,
-    threads: Annotated[int, typer.Option(help="For networks: CPU threads; 0 uses all cores.")] = 0,
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 uses all cores.")] = 0,
     strategy: Annotated[str, typer.Option(help=f"For networks: {', '.join(STRATEGIES)}.")] = "auto",
     tta: Annotated[
         str, typer.Option(help=f"For networks: {', '.join(TTA)}. Several with commas are compared with each other.")
@@ -100,7 +100,9 @@ def evaluate(
         "strategy": strategy,
     }
     solvers = {
-        label: create_solver(name) if name in CLASSICAL else create_solver(name, **fixed, tta=averaged, refine=steps)
+        label: create_solver(name, threads=threads)
+        if name in CLASSICAL
+        else create_solver(name, **fixed, tta=averaged, refine=steps)
         for label, (name, averaged, steps) in variants.items()
     }
     with stop_on_signals() as cancelled, _progress() as progress:

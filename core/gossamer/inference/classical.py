@@ -7,7 +7,7 @@ import importlib
 import io
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -36,16 +36,19 @@ class ClassicalSolver:
 
     ``shared`` is Gastal and Oliveira, "Shared Sampling for Real-Time Alpha Matting" (2010); ``closed-form`` Levin,
     Lischinski and Weiss, "A Closed-Form Solution to Natural Image Matting" (2008); ``knn`` Chen, Li and Tang, "KNN
-    Matting" (2013). A frame cannot be cancelled half-way; the question is asked before it starts.
+    Matting" (2013). ``threads`` limits the parts that use more; 0 is all cores. A frame cannot be cancelled half-way;
+    the question is asked before it starts.
     """
 
     needs_trimap = True
 
-    def __init__(self, name: str, *, backend: str = "auto", device: str = "auto", precision: str = "auto"):
-        if backend != "auto" or device == "cuda" or precision == "fp16":
+    def __init__(
+        self, name: str, *, backend: str = "auto", device: str = "auto", precision: str = "auto", threads: int = 0
+    ):
+        if backend != "auto" or device == "cuda" or precision in ("fp16", "bf16"):
             raise SettingError(
                 f"{name} is no network: it runs on the CPU in its own library. Leave out --backend, --device cuda and "
-                "--precision fp16, or choose another --model."
+                "--precision fp16 or bf16, or choose another --model."
             )
         try:
             module = importlib.import_module("pymatting")
@@ -53,7 +56,7 @@ class ClassicalSolver:
             raise MissingDependencyError(
                 f'{name} needs PyMatting: pip install "gossamer-matting[classical]".'
             ) from error
-        self.name = name
+        self.name, self._threads = name, threads
         self._estimate: Callable[..., NDArray[Any]] = getattr(module, FUNCTIONS[name])
         self.identity = f"pymatting {module.__version__}"
         self.effective: Mapping[str, Any] = {
@@ -119,7 +122,7 @@ class ClassicalSolver:
         guide = np.pad(trimap, more, mode="edge").astype(np.float64)
         said = io.StringIO()
         try:
-            with contextlib.redirect_stdout(said), warnings.catch_warnings():
+            with contextlib.redirect_stdout(said), warnings.catch_warnings(), _at_most(self._threads):
                 warnings.simplefilter("ignore")
                 solved = self._estimate(image, guide)
         except (ValueError, ArithmeticError, MemoryError) as error:
@@ -130,6 +133,18 @@ class ClassicalSolver:
             if said.getvalue().strip():
                 logger.info("%s: %s", self.name, " ".join(said.getvalue().split()))
         return solved[:height, :width]
+
+
+@contextlib.contextmanager
+def _at_most(threads: int) -> Iterator[None]:
+    """Limit the threads of PyMatting's compiler; 0 leaves them alone."""
+    numba = importlib.import_module("numba")
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(threads or before, before))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def _crop(trimap: FloatArray, unknown: NDArray[np.bool_]) -> tuple[slice, slice]:

@@ -51,7 +51,7 @@ def create_solver(
         device: ``auto``, ``cpu`` or ``cuda``.
         precision: ``auto`` (fp32), ``fp32``, ``fp16`` (CUDA only) or ``bf16``.
         tile: largest side of a tile in pixels; 0 chooses.
-        threads: CPU threads of the network; 0 uses all cores.
+        threads: CPU threads; 0 uses all cores.
         strategy: ``auto``, ``tiles``, ``whole``, ``resize`` or ``hybrid``; see ``strategies.py``.
         tta: ``none``, ``flips`` or ``views``: what is averaged; see ``views.py``.
         refine: steps of backpropagating refinement; 0 is none.
@@ -69,11 +69,11 @@ def create_solver(
     if name in CLASSICAL:
         from gossamer.inference.classical import ClassicalSolver  # seconds of imports that networks do not need
 
-        if refine or tta != "none" or strategy != "auto":
+        if refine or tta != "none" or strategy != "auto" or tile:
             raise SettingError(
-                f"{name} is no network: leave out --refine, --tta and --strategy, or choose another --model."
+                f"{name} is no network: leave out --refine, --tta, --strategy and --tile, or choose another --model."
             )
-        return ClassicalSolver(name, backend=backend, device=device, precision=precision)
+        return ClassicalSolver(name, backend=backend, device=device, precision=precision, threads=threads)
     from gossamer.inference.backends import open_backend
     from gossamer.inference.choose_strategy import choose_strategy, create_strategy
     from gossamer.inference.predictor import NetworkSolver

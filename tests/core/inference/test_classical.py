@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import numpy as np
@@ -100,9 +101,25 @@ def test_a_solver_that_fails_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_of_networks_are_refused() -> None:
     with pytest.raises(SettingError, match="knn is no network"):
         create_solver("knn", device="cuda")
+    with pytest.raises(SettingError, match=r"Leave out .*bf16"):
+        create_solver("knn", precision="bf16")
+    with pytest.raises(SettingError, match=r"knn is no network: leave out .*--tile"):
+        create_solver("knn", tile=512)
     plate, trimap, _ = blended(20, 20)
     with pytest.raises(SettingError, match="cannot tell its confidence"):
         create_solver("knn").solve(plate, trimap, confidence=True)
+
+
+def test_threads_are_a_limit_during_the_solve_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    numba = importlib.import_module("numba")
+    limits: list[int] = []
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(numba, "set_num_threads", limits.append)
+    plate, trimap, _ = blended(20, 24)
+    create_solver("closed-form", threads=3).solve(plate, trimap)
+    create_solver("closed-form", threads=99).solve(plate, trimap)
+    create_solver("closed-form").solve(plate, trimap)
+    assert limits == [3, 8, 8, 8, 8, 8]
 
 
 def test_misfit_missing_and_cancelled_are_named() -> None:
