@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gossamer.errors import GossamerError
+from gossamer.errors import ColorError, GossamerError
 from gossamer.evaluation.machine import cores, memory, version_of
 from gossamer.models.weights import list_manifests
 
@@ -30,6 +30,7 @@ MEMORY_FOR_4K = 3 * 2**30
 """What a 4K frame may take with the default model."""
 
 _GIGABYTE = 2**30
+_RUNTIME = 'pip install "gossamer-matting[cpu]"\nfor NVIDIA cards: pip install "gossamer-matting[gpu]"'
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Finding:
     """``ok``; ``absent``: an optional part that is not installed; ``problem``: what ought to work does not."""
     detail: str
     remedy: str = ""
-    """The command or step that helps; empty if there is nothing to do."""
+    """The command or step that helps, one a line; empty if there is nothing to do."""
     is_needed: bool = False
     """Whether ``gossamer matte`` with the default model on the CPU depends on it."""
 
@@ -105,14 +106,14 @@ def _base_packages() -> list[Finding]:
             "ONNX Runtime",
             "onnxruntime",
             lambda module: f"{module.__version__}, built with {', '.join(_short(module.get_available_providers()))}",
-            'pip install "gossamer-matting[cpu]", or [gpu] for NVIDIA cards',
+            _RUNTIME,
             is_needed=True,
         ),
     ]
     if version_of("onnxruntime") and version_of("onnxruntime-gpu"):
         # They overwrite each other's files: which one works is an accident of the installation order.
         text = "onnxruntime and onnxruntime-gpu are both installed and overwrite each other"
-        remedy = 'pip uninstall onnxruntime onnxruntime-gpu, then pip install "gossamer-matting[gpu]" or [cpu]'
+        remedy = f"pip uninstall -y onnxruntime onnxruntime-gpu\n{_RUNTIME}"
         found.append(Finding("base", "ONNX Runtime twice", "problem", text, remedy))
     return found
 
@@ -195,6 +196,7 @@ def _try_import(
     group: str, name: str, module: str, describe: Callable[[Any], str], remedy: str, *, is_needed: bool = False
 ) -> Finding:
     """Import and describe. A package that is there but does not load is a problem, whatever it raises."""
+    again = remedy.replace("pip install", "pip install --force-reinstall")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -202,10 +204,12 @@ def _try_import(
     except ModuleNotFoundError as error:
         if error.name == module:
             return Finding(group, name, "problem" if is_needed else "absent", "not installed", remedy, is_needed)
-        return Finding(group, name, "problem", f"does not load: {error}", remedy, is_needed)
+        return Finding(group, name, "problem", f"does not load: {error}", again, is_needed)
+    except ColorError as error:
+        return Finding(group, name, "problem", str(error), "Correct $OCIO or unset it.", is_needed)
     except Exception as error:  # a broken package may raise anything, and saying so is this module's work
         text = f"does not load: {type(error).__name__}: {error}"
-        return Finding(group, name, "problem", text, f"{remedy}, with --force-reinstall", is_needed)
+        return Finding(group, name, "problem", text, again, is_needed)
     return Finding(group, name, "ok", detail, is_needed=is_needed)
 
 
@@ -221,7 +225,10 @@ def _color_config(module: Any) -> str:
     stated = os.environ.get("OCIO")
     if not stated:
         return f"{module.__version__}, built-in ACES configuration ($OCIO is not set)"
-    config = module.Config.CreateFromFile(stated)
+    try:
+        config = module.Config.CreateFromFile(stated)
+    except (module.Exception, module.ExceptionMissingFile) as error:
+        raise ColorError(f"{module.__version__}, $OCIO is {stated}, which cannot be used: {error}") from error
     return f"{module.__version__}, $OCIO is {stated} ({len(list(config.getColorSpaceNames()))} colour spaces)"
 
 

@@ -71,13 +71,17 @@ def test_a_package_that_does_not_load_is_a_problem(monkeypatch: pytest.MonkeyPat
     found = one(doctor._optional_packages(), "PyAV")
     assert found.status == "problem"
     assert found.detail.startswith("does not load: ")
+    assert found.remedy == 'pip install --force-reinstall "gossamer-matting[movie]"'
 
 
 def test_both_builds_of_onnx_runtime_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "version_of", lambda _: "1.0")
     found = one(doctor._base_packages(), "ONNX Runtime twice")
     assert found.status == "problem"
-    assert "pip uninstall onnxruntime onnxruntime-gpu" in found.remedy
+    assert found.remedy.splitlines()[:2] == [
+        "pip uninstall -y onnxruntime onnxruntime-gpu",
+        'pip install "gossamer-matting[cpu]"',
+    ]
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem_but_not_the_end(tmp_path: Path) -> None:
@@ -104,3 +108,14 @@ def test_a_stated_color_configuration_is_read(monkeypatch: pytest.MonkeyPatch, t
     found = one(doctor._base_packages(), "OpenColorIO")
     assert found.status == "problem"
     assert "none.ocio" in found.detail
+    assert found.remedy == "Correct $OCIO or unset it."
+
+
+def test_a_color_configuration_that_is_damaged_is_no_fault_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "damaged.ocio").write_text("ocio_profile_version: [")
+    monkeypatch.setenv("OCIO", str(tmp_path / "damaged.ocio"))
+    found = one(doctor._base_packages(), "OpenColorIO")
+    assert "damaged.ocio, which cannot be used: " in found.detail
+    assert found.remedy == "Correct $OCIO or unset it."
