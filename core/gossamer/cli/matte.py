@@ -308,7 +308,8 @@ def matte(
 
     Only pixels that the guide leaves unknown are computed; known ones stay exactly 0 and 1.
 
-    Windows, pixel aspect, timecode and other header attributes of the plate are kept.
+    Windows, pixel aspect, timecode and other header attributes of the plate are kept. gossamer:rgbSpace and
+    gossamer:foregroundSpace name the colour spaces of R, G, B and of foreground.
     """
     outputs = Outputs(
         path=output,

@@ -173,7 +173,7 @@ def write_frame(plan: Plan, loaded: Loaded, solution: Solution, solve_seconds: f
             composed.image,
             data_type=composed.data_types,
             compression=job.outputs.compression,
-            attributes=_attributes(plan, loaded, composed.rgb_space),
+            attributes={**_attributes(plan, loaded), **composed.spaces},
         )
     return FrameReport(
         frame=frame,
@@ -196,7 +196,7 @@ def write_frame(plan: Plan, loaded: Loaded, solution: Solution, solve_seconds: f
     )
 
 
-def _attributes(plan: Plan, loaded: Loaded, rgb_space: str) -> dict[str, str | int | float]:
+def _attributes(plan: Plan, loaded: Loaded) -> dict[str, str | int | float]:
     """Provenance for the header. Nothing in it changes from run to run, so that bytes do not either."""
     effective = plan.solver.effective
     attributes: dict[str, str | int | float] = {
@@ -215,6 +215,4 @@ def _attributes(plan: Plan, loaded: Loaded, rgb_space: str) -> dict[str, str | i
             attributes[f"gossamer:{name}"] = effective[name]
     for name, guide in plan.sources.guides.items():
         attributes[f"gossamer:{name}"] = guide.path(loaded.frame).name
-    if rgb_space:
-        attributes["gossamer:rgbSpace"] = rgb_space
     return attributes

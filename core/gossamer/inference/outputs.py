@@ -57,8 +57,9 @@ class Composed:
     image: Image
     data_types: Mapping[str, str]
     """By channel."""
-    rgb_space: str
-    """Colour space of R, G, B and ``foreground``; empty where there are none."""
+    spaces: Mapping[str, str]
+    """Header attributes that name the colour space of R, G, B (``gossamer:rgbSpace``) and of ``foreground``
+    (``gossamer:foregroundSpace``), of those that there are: beside an encoded plate the foreground is scene-linear."""
 
 
 _OTHER_PICTURES = frozenset({".webp", ".gif", ".jp2", ".heic", ".avif", ".psd"})
@@ -175,19 +176,20 @@ def compose(
     matte_type = _matte_type(outputs)
     color_type = "float" if "float" in (matte_type, lossless_type(plate.data_type)) else "half"
     layers: list[tuple[str, FloatArray, str]] = []
-    metadata, rgb_space = _without(plate.metadata, "oiio:UnassociatedAlpha"), ""
+    metadata = _without(plate.metadata, "oiio:UnassociatedAlpha")
+    spaces: dict[str, str] = {}
     if outputs.channels == "rgba" and rgb is not None:
         layers += [(name, rgb[..., i], color_type) for i, name in enumerate("RGB")]
-        rgb_space = space
+        spaces["gossamer:rgbSpace"] = space
     if colors is not None and outputs.channels == "premult":
         premult = premultiply(colors.foreground, solution.alpha)
         layers += [(name, premult[..., i], color_type) for i, name in enumerate("RGB")]
+        spaces["gossamer:rgbSpace"] = colors.space
     if colors is not None and outputs.foreground:
         layers += [(f"foreground.{name}", colors.foreground[..., i], color_type) for i, name in enumerate("RGB")]
-    if colors is not None and (outputs.channels == "premult" or outputs.foreground):
-        rgb_space = rgb_space or colors.space
-        if colors.space != space:  # the header's primaries are no longer those of every channel
-            metadata = _without(metadata, "chromaticities", "colorInteropID")
+        spaces["gossamer:foregroundSpace"] = colors.space
+    if set(spaces.values()) - {space}:  # the header's primaries are no longer those of every channel
+        metadata = _without(metadata, "chromaticities", "colorInteropID")
     name = "Y" if outputs.channels == "grey" else f"{outputs.layer}.alpha" if outputs.layer else "A"
     layers.append((name, solution.alpha, matte_type))
     if solution.confidence is not None:
@@ -196,7 +198,7 @@ def compose(
     for index, (_, values, _) in enumerate(layers):
         pixels[..., index] = values
     image = replace(plate.with_pixels(pixels, tuple(name for name, _, _ in layers)), metadata=metadata)
-    return Composed(image, {name: kind for name, _, kind in layers}, rgb_space)
+    return Composed(image, {name: kind for name, _, kind in layers}, spaces)
 
 
 def comp_attributes(job_hash: str, outputs: Outputs) -> dict[str, str]:

@@ -120,6 +120,27 @@ def test_the_foreground_of_an_encoded_plate_is_scene_linear(
     assert read_header(tmp_path / "m.exr").metadata["gossamer:rgbSpace"] == "lin_rec709"
 
 
+def test_the_header_names_the_space_of_plate_and_foreground(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot(frames=(1,))
+    grey = Image.from_pixels(np.full((48, 64, 3), 0.5, np.float32), ("R", "G", "B"))
+    write_image(folder / "plate.0001.png", grey, data_type="uint16")
+    spaces = {}
+    for channels in ("alpha", "rgba"):
+        path = tmp_path / f"{channels}.exr"
+        image = solve(folder, tiny_weights, path, plate="plate.0001.png", channels=channels, foreground=True)
+        metadata = read_header(path).metadata
+        spaces[channels] = {name: metadata.get(f"gossamer:{name}Space") for name in ("rgb", "foreground")}
+    assert image.channel("R")[24, 32] == pytest.approx(0.5, abs=1e-3)
+    assert image.channel("foreground.R")[24, 32] == pytest.approx(0.214, abs=1e-3)
+    assert str(spaces["rgba"].pop("rgb")).startswith("sRGB")
+    assert spaces == {
+        "alpha": {"rgb": None, "foreground": "lin_rec709"},
+        "rgba": {"foreground": "lin_rec709"},
+    }
+
+
 def test_linear_plates_keep_their_own_primaries() -> None:
     pixels = np.random.default_rng(0).random((4, 5, 3), np.float32)
     same, space = scene_linear(pixels, "ACEScg")
