@@ -41,6 +41,11 @@ def test_every_extra_is_covered(tool: ModuleType, project: dict[str, Any]) -> No
     assert set(project["optional-dependencies"]) == {*tool.EXTRAS, "all", "dev"}
 
 
+def test_each_runtime_comes_with_its_own_extra_alone(tool: ModuleType, project: dict[str, Any]) -> None:
+    names = tool.direct_names(project)  # both together would overwrite each other
+    assert (names["onnxruntime"], names["onnxruntime-gpu"]) == ({"cpu"}, {"gpu"})
+
+
 def test_nothing_that_is_installed_stands_against_paid_work(tool: ModuleType, project: dict[str, Any]) -> None:
     assert tool.problems(tool.collect(project)) == []
 

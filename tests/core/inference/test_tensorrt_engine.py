@@ -133,7 +133,7 @@ def test_an_engine_for_another_machine_is_not_used_and_the_difference_is_named(
         load(tiny_weights, memory)
     assert isinstance(caught.value.reason, MissingDependencyError)
     assert "gpu Test GPU instead of Old GPU, driver 600.1 instead of 550.2" in str(caught.value)
-    assert 'pip install "gossamer-matting[export]"' in str(caught.value)
+    assert 'pip install "gossamer-matting[export]" tensorrt, or use' in str(caught.value)
 
 
 def test_an_engine_that_is_missing_is_built_with_progress(

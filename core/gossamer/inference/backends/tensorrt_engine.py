@@ -177,7 +177,7 @@ def find_engine(
         raise UnavailableError(
             MissingDependencyError(
                 f"There is no engine for {wanted}, and nothing here can build one: pip install "
-                '"gossamer-matting[export]" and tensorrt, or use --backend onnxruntime.'
+                '"gossamer-matting[export]" tensorrt, or use --backend onnxruntime.'
             )
         )
     logger.info("building an engine for %s", wanted)
