@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from gossamer.cli.options import Cutouts, Fur, Photos
 from gossamer.errors import CancelledError, MissingDependencyError, SettingError
@@ -187,6 +188,17 @@ def train(
             print(f"stopped after {stop_after:g} minutes; go on with --resume: {output}", file=sys.stderr)
 
 
+class _ListingRecipes(TyperCommand):
+    """Its help ends with the shipped recipes; reading what holds them would slow down every other command."""
+
+    def format_help(self, *arguments: Any, **named: Any) -> None:
+        """Look the recipes up and write the help."""
+        from gossamer.training.recipe import shipped_recipes
+
+        self.epilog = f"Shipped recipes: {', '.join(shipped_recipes())}."
+        super().format_help(*arguments, **named)
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to ``app``."""
-    app.command()(train)
+    app.command(cls=_ListingRecipes)(train)

@@ -18,6 +18,7 @@ from gossamer.cli import train
 from gossamer.errors import CancelledError, SettingError
 from gossamer.training import loop
 from gossamer.training.checkpoint import load_checkpoint
+from gossamer.training.recipe import shipped_recipes
 
 RECIPE = """
 name = "small"
@@ -269,3 +270,8 @@ def test_a_run_starts_from_another_and_is_measured(run: Callable[..., Result], t
     assert recipe["start_from"] == str(tmp_path / "first")
     assert recipe["optimizer"]["frozen"] == ("encoder",)
     assert (tmp_path / "run" / "validation.csv").is_file()
+
+
+def test_the_help_lists_the_shipped_recipes(run: Callable[..., Result]) -> None:
+    words = run("--help").output.replace(",", " ").replace(".", " ").split()
+    assert set(shipped_recipes()) <= set(words)
