@@ -20,7 +20,9 @@ def _facts(manifest: Manifest) -> dict[str, list[str]]:
     training = manifest.training
     trained = []
     if "samples" in training:
-        trained.append(f"{training['samples']:,} samples on {training.get('device') or 'an unnamed device'}")
+        # Weights that a run started from, or was averaged with, have learned from others before.
+        device = training.get("device") or "an unnamed device"
+        trained.append(f"{training['samples']:,} samples in the last run, on {device}")
     data = [f"{entry['name']} ({entry['license']})" for entry in training.get("data", [])]
     numbers = []
     for name, values in manifest.metrics.items():

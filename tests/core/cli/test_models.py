@@ -28,6 +28,10 @@ def test_weights_solvers_and_networks_are_listed(run: Callable[..., Result]) -> 
         assert text in result.output
 
 
+def test_the_samples_are_said_to_be_those_of_the_last_run(run: Callable[..., Result]) -> None:
+    assert f"{weights.find_manifest('gossamer-s').training['samples']:,} samples in the last run, on " in run().output
+
+
 def test_json_holds_everything(run: Callable[..., Result]) -> None:
     found = json.loads(run("--json").output)
     assert found["networks"] == list_models()
