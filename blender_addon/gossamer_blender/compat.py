@@ -5,12 +5,14 @@
   Composite node. 5.0: the tree is a node group of its own (``compositing_node_group``) with a Group Output.
 * Set Alpha: ``mode`` is a property up to 4.x and a menu socket in 5.0.
 * Alpha Over: ``Fac, Image, Image`` up to 4.x; ``Background, Foreground, Factor`` in 5.0.
-* The working space is scene-linear Rec.709 up to 4.x and a setting of the file in 5.0.
+* The working space is scene-linear Rec.709 up to 4.x, unless ``$OCIO`` says otherwise, and a setting of the file in
+  5.0.
 * Extensions have a folder of their own for data from 4.2 on.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import bpy
@@ -89,9 +91,12 @@ def alpha_over_inputs(node: bpy.types.Node) -> tuple[bpy.types.NodeSocket, bpy.t
 
 
 def working_space() -> str:
-    """Name of the colour space of float pixels, as Blender calls it."""
+    """The colour space of float pixels: as Blender calls it, or by its role in ``$OCIO``."""
     settings = getattr(bpy.data, "colorspace", None)
-    return "Linear Rec.709" if settings is None else str(settings.working_space)
+    if settings is not None:
+        return str(settings.working_space)
+    # Up to 4.x Blender does not say what it found there; the worker reads the same configuration.
+    return "scene_linear" if os.environ.get("OCIO") else "Linear Rec.709"
 
 
 def data_folder(package: str, name: str) -> Path:

@@ -139,11 +139,11 @@ class GossamerMatte(bpy.types.Operator):
                     sys.stdout.write(f"Gossamer: {', '.join(lines)}\n")
                     sys.stdout.flush()
                 time.sleep(0.02)
+            return self._finish()
         except BaseException:  # Ctrl+C among it: no job may stay behind
             run.stop()
             session().end(("Cancelled.",))
             raise
-        return self._finish()
 
     def _begin(self, context: bpy.types.Context) -> bool:
         stated = {name: getattr(self, name) for name in self.properties.keys()}  # noqa: SIM118 - not a mapping
@@ -183,15 +183,16 @@ class GossamerMatte(bpy.types.Operator):
             self.report({"WARNING"}, message)
         for note in run.host.notes:
             self.report({"INFO"}, note)
+        matte: bpy.types.Image | None = None
+        lines: list[str] = []
         try:
             matte = bring_home(run, placed)
-        except BridgeError as error:
-            matte = None
-            run.error = run.error or error
+            lines = summary(run, placed, matte) if run.error is None else []
+        except Exception as error:  # whatever it is: nobody else would end the session
+            run.fail(error)
         if run.error is not None:
             self._fail(str(run.error))
             return {"CANCELLED"}
-        lines = summary(run, placed, matte)
         session().end(tuple(lines))
         self.report({"INFO"}, f"Gossamer: {', '.join(lines)}")
         return {"CANCELLED"} if run.is_cancelled and matte is None else {"FINISHED"}

@@ -39,7 +39,7 @@ def show_matte(
         image.name = name
     image.filepath = str(file)
     image.source = "SEQUENCE" if is_numbered else "FILE"
-    image.colorspace_settings.name = "Non-Color"
+    image.colorspace_settings.is_data = True  # not by name: each configuration in $OCIO has its own
     note(image, origin, frame_map)
     image.reload()
     return image
@@ -90,7 +90,7 @@ def _read_matte(file: Path) -> array[float]:
     """One value a pixel, rows from the bottom."""
     image = bpy.data.images.load(str(file), check_existing=False)
     try:
-        image.colorspace_settings.name = "Non-Color"
+        image.colorspace_settings.is_data = True
         return channels_of(read_buffer(image), (0,))
     finally:
         bpy.data.images.remove(image)

@@ -75,6 +75,15 @@ class Run:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def fail(self, error: Exception) -> None:
+        """Keep what went wrong, as a sentence also where nobody expected it; what came first counts."""
+        if not isinstance(error, BridgeError):
+            logger.error("the job ended unexpectedly", exc_info=error)
+            error = BridgeError(
+                f"{type(error).__name__}: {error}", next_step="The console has the details; please report them."
+            )
+        self.error = self.error or error
+
     def _work(self) -> None:
         try:
             self._prepare()
@@ -83,13 +92,8 @@ class Run:
             self.result = run_job(knobs, self.host, self._keeper)
         except JobCancelledError:
             self.is_cancelled = True
-        except BridgeError as error:
-            self.error = error
         except Exception as error:
-            logger.exception("the job ended unexpectedly")
-            self.error = BridgeError(
-                f"{type(error).__name__}: {error}", next_step="The console has the details; please report them."
-            )
+            self.fail(error)
 
     def _prepare(self) -> None:
         steps = self.order.steps

@@ -64,6 +64,19 @@ def test_float_pixels_are_in_the_working_space_whatever_their_file_was(addon: Ad
     assert addon.module("images").image_element(plate).read().color_space == "lin_rec709"
 
 
+@pytest.mark.parametrize(
+    ("addon", "expected"), [((4, 2, 0), "scene_linear"), ((5, 0, 0), "ACEScg")], indirect=["addon"]
+)
+def test_the_working_space_is_that_of_the_studios_configuration(
+    addon: Addon, monkeypatch: pytest.MonkeyPatch, expected: str
+) -> None:
+    monkeypatch.setenv("OCIO", "/studio/aces.ocio")
+    if addon.blender.version >= (5, 0, 0):
+        addon.blender.data.colorspace.working_space = "ACEScg"
+    plate = image(addon, "painted", source="GENERATED", is_float=True)
+    assert addon.module("images").image_element(plate).read().color_space == expected
+
+
 def test_a_painted_guide_gives_red_where_its_alpha_says_nothing(addon: Addon) -> None:
     guide = image(addon, "trimap", source="GENERATED")
     element = addon.module("images").guide_element(guide, "trimap", plate_is_numbered=False)

@@ -135,6 +135,24 @@ def test_the_workers_refusal_reaches_the_artist(addon: Addon, shot: Any, tmp_pat
     assert addon.session.is_error
 
 
+def test_whatever_happens_while_a_matte_is_brought_home_the_next_press_works(
+    addon: Addon, shot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TypeError("no such enum.")
+
+    in_window(addon)
+    addon.use_worker(matte_life(matte(tmp_path, 1001)))
+    operator = addon.blender.operator("gossamer.matte")
+    monkeypatch.setattr(addon.module("operators"), "bring_home", fail)
+    operator.invoke(addon.blender.context, TIMER)
+    assert until_it_ends(addon, operator) == {"CANCELLED"}
+    message = "TypeError: no such enum. The console has the details; please report them."
+    assert operator.reports[-1] == ("ERROR", message)
+    assert (addon.session.last, addon.session.is_busy) == ((message,), False)
+    assert addon.blender.context.window_manager.timers == []
+
+
 @pytest.mark.parametrize(
     ("stated", "message"),
     [

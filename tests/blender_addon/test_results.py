@@ -31,6 +31,14 @@ def test_a_matte_is_data_and_remembers_its_plate_and_its_place_in_time(addon: Ad
     assert mattes.matte_map(matte).number(3) == 1003
 
 
+def test_a_studios_configuration_may_call_data_what_it_likes(addon: Addon) -> None:
+    addon.blender.data.images.colors = blocks.ACES
+    assert show(addon, Path("/out/fur_alpha.1003.exr")).colorspace_settings.name == "Raw"
+    plate = image(addon, "plate", source="GENERATED")
+    write(addon, plate)
+    assert plate.pixels.values[3::4].tolist() == [0.25, 0.5]
+
+
 def test_the_next_run_shows_its_files_in_the_same_datablock(addon: Addon) -> None:
     first = show(addon, Path("/out/fur_alpha.1003.exr"))
     assert show(addon, Path("/out/fur_alpha.1001.exr")) is first

@@ -57,10 +57,12 @@ class Images(Collection):
     def __init__(self) -> None:
         super().__init__()
         self.files: dict[str, tuple[int, int, list[float]]] = {}
+        self.colors = ColorConfig()
 
     def load(self, filepath: str, *, check_existing: bool = False) -> Any:
         width, height, values = self.files.get(filepath, (2, 1, [0.5, 0.5, 0.5, 1.0] * 2))
-        image = Image(filepath.rpartition("/")[2], filepath=filepath, size=(width, height))
+        colors = ColorspaceSettings(self.colors)
+        image = Image(filepath.rpartition("/")[2], filepath=filepath, size=(width, height), colorspace_settings=colors)
         image.pixels.foreach_set(array("f", values))
         return self.add(image)
 
@@ -77,13 +79,42 @@ class Pixels:
         self.values = array("f", buffer)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
+class ColorConfig:
+    """What OpenColorIO was given: the spaces that exist, the default first, and the one whose role is ``data``."""
+
+    names: tuple[str, ...] = ("sRGB", "Linear Rec.709", "ACEScg", "Non-Color")
+    data: str = "Non-Color"
+
+
+ACES = ColorConfig(("sRGB - Texture", "ACEScct", "ACEScg", "Raw"), "Raw")
+
+
 class ColorspaceSettings:
-    name: str = "sRGB"
+    """A name that the configuration lacks is refused; ``is_data`` goes by the role."""
+
+    def __init__(self, config: ColorConfig | None = None) -> None:
+        self._config = config or ColorConfig()
+        self._name = self._config.names[0]
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        if value not in self._config.names:
+            raise TypeError(f'bpy_struct: item.attr = val: enum "{value}" not found in {self._config.names}')
+        self._name = value
 
     @property
     def is_data(self) -> bool:
-        return self.name == "Non-Color"
+        return self._name == self._config.data
+
+    @is_data.setter
+    def is_data(self, value: bool) -> None:
+        if value:
+            self._name = self._config.data
 
 
 @dataclass(slots=True)
@@ -311,6 +342,11 @@ class Scene:
         self.frame_current = frame
 
 
+@dataclass(slots=True)
+class BlendFileColorspace:
+    working_space: str = "Linear Rec.709"
+
+
 class BlendData:
     def __init__(self, version: tuple[int, int, int]) -> None:
         self.filepath = ""
@@ -318,6 +354,8 @@ class BlendData:
         self.movieclips, self.masks, self.screens = Collection(), Collection(), Collection()
         self.scenes = Collection(lambda name: Scene(name, version))
         self.node_groups = Collection(lambda name, _kind: NodeTree(name, version))
+        if version >= (5, 0, 0):
+            self.colorspace = BlendFileColorspace()
 
 
 TYPES = (Image, MovieClip, Mask, MaskSplinePoint, Scene, Node, NodeSocket, NodeTree, ID)

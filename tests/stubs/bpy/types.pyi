@@ -162,8 +162,12 @@ class NodeGroups(Collection[NodeTree]):
     def new(self, name: str, type: str) -> NodeTree: ...
     def remove(self, tree: NodeTree) -> None: ...
 
+class BlendFileColorspace:
+    working_space: str
+
 class BlendData:
     filepath: str
+    colorspace: BlendFileColorspace
     images: Images
     movieclips: Collection[MovieClip]
     masks: Collection[Mask]
