@@ -36,7 +36,12 @@ def bring_home(run: Run, placed: Placed) -> bpy.types.Image | None:
         write_alpha(plate, file, session().journal)
         return plate
     matte = show_matte(
-        placed.name, file, origin=placed.origin, frame_map=placed.frame_map, is_numbered=placed.is_numbered
+        placed.name,
+        file,
+        origin=placed.origin,
+        frame_map=placed.frame_map,
+        is_numbered=placed.is_numbered,
+        is_relative=placed.is_relative,
     )
     extend_to_last_frame(matte)
     return matte

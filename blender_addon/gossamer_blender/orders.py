@@ -54,6 +54,8 @@ class Placed:
     target: str
     pattern: str
     """The matte's path, with ``####`` for the number."""
+    is_relative: bool
+    """Whether the folder was named relative to the .blend file: then both may move together."""
     notes: tuple[str, ...] = field(default=())
 
     def file(self, number: int | None) -> Path:
@@ -128,7 +130,16 @@ def place_order(
     )
     name = f"{element.name}_alpha"
     return Placed(
-        order, Origin.of(plate), name, element.is_numbered, frame_map, numbers, wishes.target, pattern, tuple(notes)
+        order,
+        Origin.of(plate),
+        name,
+        element.is_numbered,
+        frame_map,
+        numbers,
+        wishes.target,
+        pattern,
+        is_relative=_folder_text(wishes.output_folder).startswith("//"),
+        notes=tuple(notes),
     )
 
 
@@ -146,7 +157,7 @@ def _check_target(plate: bpy.types.ID, element: Element, wishes: Wishes) -> None
 
 def prepare_folder(text: str, element: Element, cache: Path) -> tuple[str, list[str]]:
     """The folder for mattes. Relative to the .blend file; before that is saved, beside the plate or in the cache."""
-    text = text.strip() or DEFAULT_FOLDER
+    text = _folder_text(text)
     if not text.startswith("//") or bpy.data.filepath:
         return bpy.path.abspath(text).rstrip("/\\"), []
     if element.path:
@@ -154,6 +165,10 @@ def prepare_folder(text: str, element: Element, cache: Path) -> tuple[str, list[
     else:
         folder = str(cache.parent / "mattes")
     return folder, [f"The .blend file is not saved, so the matte goes to {folder}."]
+
+
+def _folder_text(text: str) -> str:
+    return text.strip() or DEFAULT_FOLDER
 
 
 def _mask_steps(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from pathlib import Path
 
@@ -20,7 +21,7 @@ __all__ = ["show_matte", "write_alpha"]
 
 
 def show_matte(
-    name: str, file: Path, *, origin: Origin, frame_map: FrameMap | None, is_numbered: bool
+    name: str, file: Path, *, origin: Origin, frame_map: FrameMap | None, is_numbered: bool, is_relative: bool
 ) -> bpy.types.Image:
     """The datablock that shows the mattes beginning with ``file``; the one of an earlier run if there is one.
 
@@ -32,12 +33,13 @@ def show_matte(
         origin: the plate.
         frame_map: how the plate lies in time.
         is_numbered: whether it is a sequence.
+        is_relative: whether the datablock names it relative to the .blend file, if that is saved.
     """
     image = _earlier(file, origin, is_numbered)
     if image is None:
         image = bpy.data.images.load(str(file), check_existing=False)
         image.name = name
-    image.filepath = str(file)
+    image.filepath = _relative(file) if is_relative else str(file)
     image.source = "SEQUENCE" if is_numbered else "FILE"
     image.colorspace_settings.is_data = True  # not by name: each configuration in $OCIO has its own
     note(image, origin, frame_map)
@@ -45,15 +47,28 @@ def show_matte(
     return image
 
 
+def _relative(file: Path) -> str:
+    """``//gossamer/fur_alpha.1001.exr``, with slashes that every system reads. Another drive cannot be named so."""
+    blend = bpy.data.filepath
+    if not blend or Path(blend).drive != file.drive:
+        return str(file)
+    return bpy.path.relpath(str(file)).replace(os.sep, "/")
+
+
 def _earlier(file: Path, origin: Origin, is_numbered: bool) -> bpy.types.Image | None:
     """The datablock of an earlier run: same plate, same files."""
-    wanted = sequence_pattern(str(file)) if is_numbered else str(file)
+    wanted = _pattern(str(file), is_numbered)
     for image in bpy.data.images:
-        if origin_of(image) == origin and not image.is_dirty:
-            path = bpy.path.abspath(image.filepath, library=image.library)
-            if (sequence_pattern(path) if is_numbered else path) == wanted:
-                return image
+        path = bpy.path.abspath(image.filepath, library=image.library)
+        if origin_of(image) == origin and not image.is_dirty and _pattern(path, is_numbered) == wanted:
+            return image
     return None
+
+
+def _pattern(path: str, is_numbered: bool) -> str:
+    """One text for the same files, however their path was put together."""
+    path = os.path.normpath(path)
+    return sequence_pattern(path) if is_numbered else path
 
 
 def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:

@@ -245,6 +245,26 @@ def test_a_matte_below_a_folder_with_a_hash_is_brought_home(addon: Addon, shot: 
     assert addon.blender.data.images["fur_alpha"].filepath == str(file)
 
 
+def test_a_matte_in_a_folder_beside_the_blend_file_moves_with_it(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    data = addon.blender.data
+    for folder in ("shot/scenes", "shot/mattes", "farm"):
+        (tmp_path / folder).mkdir(parents=True)
+    data.filepath = str(tmp_path / "shot" / "scenes" / "a.blend")
+    shot.output_folder = "//../mattes/"
+    file = tmp_path / "shot" / "mattes" / "fur_alpha.1001.exr"
+    for _ in range(2):
+        addon.use_worker(matte_life(file))
+        assert addon.blender.operator("gossamer.matte").execute(addon.blender.context) == {"FINISHED"}
+    made = addon.module("mattes").mattes()
+    assert [found.filepath for found in made] == ["//../mattes/fur_alpha.1001.exr"]
+    (tmp_path / "shot").rename(tmp_path / "farm" / "shot")
+    data.filepath = str(tmp_path / "farm" / "shot" / "scenes" / "a.blend")
+    assert addon.module("mattes").matte_duration(made[0]) == 1
+    addon.use_worker(matte_life(tmp_path / "farm" / "shot" / "mattes" / "fur_alpha.1001.exr"))
+    addon.blender.operator("gossamer.matte").execute(addon.blender.context)
+    assert addon.module("mattes").mattes() == made
+
+
 def test_the_test_button_shows_what_the_worker_answers(addon: Addon) -> None:
     addon.use_worker({})
     operator = addon.blender.operator("gossamer.test_worker")

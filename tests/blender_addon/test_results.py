@@ -19,7 +19,7 @@ EVERY_TREE = pytest.mark.parametrize("addon", [(3, 4, 0), (4, 2, 0), (5, 0, 0)],
 def show(addon: Addon, file: Path, **more: Any) -> Any:
     lies = addon.module("frames").FrameMap(1, 1000)
     fur = addon.module("mattes").Origin("fur")
-    settings: dict[str, Any] = {"origin": fur, "frame_map": lies, "is_numbered": True, **more}
+    settings: dict[str, Any] = {"origin": fur, "frame_map": lies, "is_numbered": True, "is_relative": False, **more}
     return addon.module("results").show_matte("fur_alpha", file, **settings)
 
 

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -65,7 +67,7 @@ class FakeBlender:
         ops: Any = made["ops"]
         ops.render = SimpleNamespace(render=self._render)
         path: Any = made["path"]
-        path.abspath = self._abspath
+        path.abspath, path.relpath = self._abspath, self._relpath
         props: Any = made["props"]
         for kind in ("Bool", "Enum", "Float", "Int", "Pointer", "String"):
             setattr(props, f"{kind}Property", interface.declaring(kind))
@@ -82,6 +84,9 @@ class FakeBlender:
     def _abspath(self, path: str, *, library: object = None) -> str:
         folder = self.data.filepath.rpartition("/")[0]
         return f"{folder}/{path[2:]}" if path.startswith("//") and folder else path
+
+    def _relpath(self, path: str) -> str:
+        return path if path.startswith("//") else f"//{os.path.relpath(path, Path(self.data.filepath).parent)}"
 
     def _render(self, *, write_still: bool = False) -> set[str]:
         """Write the mask's name and the frame where a picture would be."""
