@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ __all__ = [
     "at_frame",
     "element_name",
     "file_number",
+    "files_pattern",
     "frame_padding",
     "safe_name",
     "sequence_numbers",
@@ -51,6 +53,12 @@ def sequence_pattern(path: str) -> str:
     """``/shots/fur.1001.exr`` as ``/shots/fur.####.exr``; unchanged where there is no number."""
     found = _split(path)
     return f"{found[0]}{'#' * len(found[1])}{found[2]}" if found else path
+
+
+def files_pattern(path: str, *, is_numbered: bool) -> str:
+    """One text for the same files, however their path was put together; of a sequence with ``####``."""
+    path = os.path.normpath(path)
+    return sequence_pattern(path) if is_numbered else path
 
 
 def frame_padding(path: str) -> int:
@@ -100,9 +108,9 @@ def _split(path: str) -> tuple[str, str, str] | None:
 def element_name(name: str, *, numbered: bool) -> str:
     """What the results of a datablock called ``name`` are called after.
 
-    Datablock names are unique in a .blend file, so two plates never share a result: Blender's own ``.001`` behind a
-    file ending stays (``fur.1001.exr.001`` gives ``fur_001``); the frame number goes where ``numbered`` says that there
-    is one.
+    Blender's own ``.001`` behind a file ending stays, for it tells two datablocks apart (``fur.1001.exr.001`` gives
+    ``fur_001``); the frame number goes where ``numbered`` says that there is one. ``hero.png`` and ``hero.jpg`` still
+    are called alike: ``orders.py`` sees to it that they do not share a result.
     """
     found = _ENDING.fullmatch(name)
     stem, twin = (found["stem"], found["twin"] or "") if found else (name, "")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import bpy
 
-from .frames import FrameMap, sequence_numbers
+from .frames import FrameMap, files_pattern, sequence_numbers
 
-__all__ = ["Origin", "latest_matte", "matte_duration", "matte_map", "mattes", "note", "origin_of"]
+__all__ = ["Origin", "latest_matte", "matte_duration", "matte_files", "matte_map", "mattes", "note", "origin_of"]
 
 PLATE, KIND = "gossamer_plate", "gossamer_kind"
 MADE = "gossamer_made"
@@ -72,6 +72,11 @@ def latest_matte(plate: bpy.types.Image | bpy.types.MovieClip | None) -> bpy.typ
 def matte_map(matte: bpy.types.Image) -> FrameMap:
     """How a matte of ours lies in time."""
     return FrameMap(int(matte.get(START, 1)), int(matte.get(OFFSET, 0)))
+
+
+def matte_files(matte: bpy.types.Image, *, is_numbered: bool) -> str:
+    """Where a matte's files lie, as ``files_pattern`` writes it."""
+    return files_pattern(bpy.path.abspath(matte.filepath, library=matte.library), is_numbered=is_numbered)
 
 
 def matte_duration(matte: bpy.types.Image) -> int:

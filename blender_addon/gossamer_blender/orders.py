@@ -17,10 +17,10 @@ from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs, frames_text
 
 from .cache import MASKS, PICTURES
-from .frames import FrameMap, at_frame, safe_name
+from .frames import FrameMap, at_frame, files_pattern, safe_name
 from .images import Element, clip_element, find_frame_map, guide_element, image_element
 from .masks import draw_mask
-from .mattes import Origin
+from .mattes import Origin, matte_files, mattes, origin_of
 from .run import Order
 from .wishes import DEFAULT_FOLDER, Wishes
 
@@ -93,8 +93,8 @@ def place_order(
     _check_target(plate, element, wishes)
     numbers = tuple(frame_map.number(frame) for frame in wishes.scene_frames) if frame_map is not None else ()
     folder, notes = prepare_folder(wishes.output_folder, element, cache)
-    number = "." + "#" * max(4, element.padding) if element.is_numbered else ""
-    pattern = f"{folder}/{element.name}_alpha{number}.exr"
+    origin = Origin.of(plate)
+    name, pattern = _own_files(element, origin, folder)
     knobs: dict[str, Any] = {"plate": element.path}
     pictures: dict[str, Callable[[], Pixels]] = {"plate": element.read} if element.read else {}
     named = (("trimap", guides.trimap), ("mask", guides.mask_image), ("core_matte", guides.core))
@@ -128,10 +128,9 @@ def place_order(
         pictures=pictures,
         steps=steps,
     )
-    name = f"{element.name}_alpha"
     return Placed(
         order,
-        Origin.of(plate),
+        origin,
         name,
         element.is_numbered,
         frame_map,
@@ -165,6 +164,27 @@ def prepare_folder(text: str, element: Element, cache: Path) -> tuple[str, list[
     else:
         folder = str(cache.parent / "mattes")
     return folder, [f"The .blend file is not saved, so the matte goes to {folder}."]
+
+
+def _own_files(element: Element, origin: Origin, folder: str) -> tuple[str, str]:
+    """Name and path of the matte. Where another plate's matte has them, a number is added: ``hero.png`` and
+    ``hero.jpg``, a movie and a sequence, an image and a clip of one file. A plate keeps what it got.
+    """
+    number = "." + "#" * max(4, element.padding) if element.is_numbered else ""
+    held: dict[str, set[Origin | None]] = {}
+    for matte in mattes():
+        files = matte_files(matte, is_numbered=element.is_numbered)
+        held.setdefault(files.casefold(), set()).add(origin_of(matte))  # most systems do not tell Hero from hero
+    own, free = [], []
+    for count in range(1, len(held) + 2):
+        name = f"{element.name}{f'_{count}' if count > 1 else ''}_alpha"
+        pattern = f"{folder}/{name}{number}.exr"
+        holders = held.get(files_pattern(pattern, is_numbered=False).casefold(), set())
+        if holders == {origin}:
+            own.append((name, pattern))
+        elif not holders:
+            free.append((name, pattern))
+    return (own or free)[0]
 
 
 def _folder_text(text: str) -> str:

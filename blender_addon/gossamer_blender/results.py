@@ -11,10 +11,10 @@ import bpy
 
 from gossamer_bridge.errors import KnobError
 
-from .frames import FrameMap, sequence_pattern
+from .frames import FrameMap, files_pattern
 from .images import read_buffer
 from .journal import Journal
-from .mattes import Origin, note, origin_of
+from .mattes import Origin, matte_files, note, origin_of
 from .pixels import channels_of, with_alpha
 
 __all__ = ["show_matte", "write_alpha"]
@@ -57,18 +57,11 @@ def _relative(file: Path) -> str:
 
 def _earlier(file: Path, origin: Origin, is_numbered: bool) -> bpy.types.Image | None:
     """The datablock of an earlier run: same plate, same files."""
-    wanted = _pattern(str(file), is_numbered)
+    wanted = files_pattern(str(file), is_numbered=is_numbered)
     for image in bpy.data.images:
-        path = bpy.path.abspath(image.filepath, library=image.library)
-        if origin_of(image) == origin and not image.is_dirty and _pattern(path, is_numbered) == wanted:
+        if origin_of(image) == origin and not image.is_dirty and matte_files(image, is_numbered=is_numbered) == wanted:
             return image
     return None
-
-
-def _pattern(path: str, is_numbered: bool) -> str:
-    """One text for the same files, however their path was put together."""
-    path = os.path.normpath(path)
-    return sequence_pattern(path) if is_numbered else path
 
 
 def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:

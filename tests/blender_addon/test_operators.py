@@ -265,6 +265,41 @@ def test_a_matte_in_a_folder_beside_the_blend_file_moves_with_it(addon: Addon, s
     assert addon.module("mattes").mattes() == made
 
 
+def test_plates_that_are_called_alike_do_not_share_a_matte(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    data = addon.blender.data
+    stills = [image(addon, name, tmp_path / name) for name in ("hero.png", "hero.jpg", "Hero.tif")]
+    movie = image(addon, "fur.mov", tmp_path / "fur.mov", source="MOVIE")
+    clip = data.movieclips.add(blocks.MovieClip("fur.1001.exr", filepath=str(tmp_path / "fur.1001.exr")))
+    plates = [*stills, shot.plate, movie, clip]
+    guides = addon.module("orders").Guides()
+
+    def matted(plate: Any) -> str:
+        placed = place(addon, plate, guides, tmp_path, scene_frames=(1,), output_folder=str(tmp_path / "x" / ".."))
+        addon.module("results").show_matte(
+            placed.name,
+            placed.file(placed.numbers[0] if placed.numbers else None),
+            origin=placed.origin,
+            frame_map=placed.frame_map,
+            is_numbered=placed.is_numbered,
+            is_relative=False,
+        )
+        return str(Path(placed.pattern).name)
+
+    first = [matted(plate) for plate in plates]
+    assert first == [
+        "hero_alpha.exr",
+        "hero_2_alpha.exr",
+        "Hero_3_alpha.exr",
+        "fur_alpha.####.exr",
+        "fur_2_alpha.####.exr",
+        "fur_3_alpha.####.exr",
+    ]
+    assert [matted(plate) for plate in plates] == first, "a second press is about the same files"
+    assert len(addon.module("mattes").mattes()) == len(plates)
+    data.images.remove(data.images["hero_alpha"])
+    assert matted(stills[1]) == "hero_2_alpha.exr"
+
+
 def test_the_test_button_shows_what_the_worker_answers(addon: Addon) -> None:
     addon.use_worker({})
     operator = addon.blender.operator("gossamer.test_worker")
