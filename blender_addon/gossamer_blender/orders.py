@@ -22,6 +22,7 @@ from .images import Element, clip_element, find_frame_map, guide_element, image_
 from .masks import draw_mask
 from .mattes import Origin, matte_files, mattes, origin_of
 from .run import Order
+from .session import session
 from .wishes import DEFAULT_FOLDER, Wishes
 
 __all__ = ["Guides", "Placed", "place_order", "prepare_folder"]
@@ -199,7 +200,8 @@ def _mask_steps(
     cache: Path,
 ) -> tuple[str, tuple[Callable[[], None], ...]]:
     """The mask's path for the worker, and the calls that draw it, a frame each."""
-    owner = sha256(f"{bpy.data.filepath}|{mask.name_full}|{size}".encode()).hexdigest()[:12]
+    blend = bpy.data.filepath or session().token  # another Blender may have a file that is not saved, too
+    owner = sha256(f"{blend}|{mask.name_full}|{size}".encode()).hexdigest()[:12]
     folder = cache / MASKS / f"{safe_name(mask.name)}-{owner}"
     if not numbers:
         file = folder / "mask.exr"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from gossamer_bridge.answers import Hello
 from gossamer_bridge.client import WorkerSettings
@@ -41,6 +42,8 @@ class Session:
     """What the Test button found."""
     testing: threading.Thread | None = None
     journal: Journal = field(default_factory=Journal)
+    token: str = field(default_factory=lambda: uuid4().hex)
+    """Stands for a .blend file as long as that has no path."""
     _found: tuple[str, bool] | None = None
 
     @property

@@ -208,6 +208,22 @@ def test_a_mask_is_drawn_for_every_frame_under_the_plates_numbers(addon: Addon, 
         placed.order.steps[0]()
 
 
+def test_two_blenders_whose_files_are_not_saved_draw_their_masks_apart(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    guides = addon.module("orders").Guides(mask=mask(addon))
+
+    def drawn() -> str:
+        return str(place(addon, shot.plate, guides, tmp_path, scene_frames=(2,)).order.knobs.mask)
+
+    first = drawn()
+    assert drawn() == first, "a range could not be gone on with"
+    addon.module("session").open_session()
+    assert drawn() != first
+    addon.blender.data.filepath = str(tmp_path / "a.blend")
+    saved = drawn()
+    addon.module("session").open_session()
+    assert drawn() == saved
+
+
 def test_one_picture_has_no_range(addon: Addon, tmp_path: Path) -> None:
     plate = image(addon, "still", source="GENERATED")
     with pytest.raises(Exception, match=r"still is one picture. Press Matte Frame"):
