@@ -72,7 +72,7 @@ def save(name: str, rgb: Any, file: Path, *, is_float: bool) -> Path:
     """Write a file with Blender: EXR for float, PNG for bytes; the values that are given lie in it."""
     image = new_image(name, rgb, is_float=is_float)
     if is_float:  # else Blender encodes a generated float image for sRGB, whatever its colour space
-        image.colorspace_settings.name = "Non-Color"
+        image.colorspace_settings.is_data = True
         image.pixels.foreach_set(new_buffer(rgb))
     image.filepath_raw = str(file)
     image.file_format = "OPEN_EXR" if is_float else "PNG"
@@ -92,7 +92,7 @@ def pixels(image: Any) -> Any:
 def read(file: Path) -> Any:
     """H x W x 4 of a file, as data, top row first."""
     image = bpy.data.images.load(str(file), check_existing=False)
-    image.colorspace_settings.name = "Non-Color"
+    image.colorspace_settings.is_data = True
     found = pixels(image).copy()
     bpy.data.images.remove(image)
     return found
