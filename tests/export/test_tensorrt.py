@@ -198,7 +198,7 @@ def test_an_engine_of_one_size_is_compared_at_that_size(
     library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, self_contained: bool,
 ) -> None:  # fmt: skip
-    shown = set()
+    shown: set[tuple[int, ...]] = set()
 
     def open_fixed(manifest: Manifest, **wishes: Any) -> Any:
         backend = run_fake(manifest, **wishes)
