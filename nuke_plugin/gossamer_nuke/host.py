@@ -13,7 +13,7 @@ from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.host import JobProgress
 from gossamer_nuke.errors import NukeError
 
-__all__ = ["NukePort", "is_main_thread", "later_on_main_thread", "node_by_name", "nuke", "version_text"]
+__all__ = ["NukePort", "is_main_thread", "is_still", "later_on_main_thread", "node_by_name", "nuke", "version_text"]
 
 Result = TypeVar("Result")
 
@@ -38,6 +38,17 @@ def is_main_thread() -> bool:
 def node_by_name(name: str) -> nuke.Node | None:
     """The node of a full name, whatever group the caller stands in."""
     return nuke.toNode(f"root.{name}")
+
+
+def is_still(node: nuke.Node, name: str) -> bool:
+    """Whether ``node`` is in the open script and has that full name. On the main thread.
+
+    Another node of the name, made after the first was deleted or in the next script, is another object.
+    """
+    try:
+        return node.fullName() == name
+    except ValueError:  # what Nuke raises for whatever is asked of a node that is no more
+        return False
 
 
 def later_on_main_thread(function: Callable[[], Any]) -> None:

@@ -15,7 +15,7 @@ from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
-from gossamer_nuke.host import node_by_name, nuke
+from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
 from gossamer_nuke.knobs import Settings, read_settings
 from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
@@ -29,6 +29,8 @@ class Plan:
     """What one press of a button does."""
 
     node: str
+    group: nuke.Group
+    """The node itself, since another may get its name; see :func:`find_node`."""
     settings: Settings
     pattern: str
     """Of the mattes, with ``%04d`` and perhaps ``%V``."""
@@ -90,6 +92,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
         color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
     return Plan(
         node=name,
+        group=node,
         settings=settings,
         pattern=pattern,
         frames=frames,
@@ -121,12 +124,11 @@ def find_node(plan: Plan) -> nuke.Group:
     """The node of a plan. On the main thread.
 
     Raises:
-        NukeError: it was deleted or renamed meanwhile.
+        NukeError: it was deleted or renamed meanwhile, or its script was closed.
     """
-    node = node_by_name(plan.node)
-    if not isinstance(node, nuke.Group):
+    if not is_still(plan.group, plan.node):
         raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
-    return node
+    return plan.group
 
 
 def own_frames(node: nuke.Group) -> tuple[int, ...]:

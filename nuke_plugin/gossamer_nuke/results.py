@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gossamer_bridge.settings import frames_text
 from gossamer_nuke import __version__
-from gossamer_nuke.host import node_by_name, nuke, version_text
+from gossamer_nuke.host import is_still, nuke, version_text
 from gossamer_nuke.knobs import put, show_status
 from gossamer_nuke.paths import report_path, write_whole
 from gossamer_nuke.plan import Plan
@@ -20,8 +20,8 @@ def show_result(plan: Plan, outcome: Outcome, text: str) -> None:
 
     Nothing is changed but the status if no matte is there.
     """
-    node = node_by_name(plan.node)
-    if not isinstance(node, nuke.Group):
+    node = plan.group
+    if not is_still(node, plan.node):
         nuke.tprint(f"{plan.node} is gone or has another name now; its mattes are {plan.pattern}")
         return
     show_status(node, text)

@@ -14,7 +14,7 @@ from gossamer_bridge.client import WorkerSettings
 from gossamer_bridge.errors import BridgeError, JobCancelledError
 from gossamer_bridge.job import WorkerKeeper
 from gossamer_nuke.errors import NukeError
-from gossamer_nuke.host import NukePort, later_on_main_thread, node_by_name, nuke, version_text
+from gossamer_nuke.host import NukePort, is_still, later_on_main_thread, nuke, version_text
 from gossamer_nuke.knobs import OPTIONS, show_status
 from gossamer_nuke.plan import Plan, make_plan
 from gossamer_nuke.results import show_result, summary, write_report
@@ -98,20 +98,20 @@ def release_gpu(node: nuke.Group) -> None:
     elif worker is None or not worker.is_alive:
         show_status(node, "no worker is running: nothing is held")
     else:
-        threading.Thread(target=_release, args=(node.fullName(),), name="gossamer-release", daemon=True).start()
+        threading.Thread(target=_release, args=(node, node.fullName()), name="gossamer-release", daemon=True).start()
 
 
-def _release(name: str) -> None:
+def _release(node: nuke.Group, name: str) -> None:
     """The worker ends altogether: what a library keeps on the GPU goes with the process only."""
     _keeper.close()
-    later_on_main_thread(lambda: _tell(name, "memory given back; the worker starts again with the next job"))
+    later_on_main_thread(lambda: _tell(node, name, "memory given back; the worker starts again with the next job"))
 
 
 def open_report(node: nuke.Group) -> None:
     """Button: show the report of the last run."""
     path = str(node["report_file"].value() or "")
     if not path or not Path(path).is_file():
-        _show_error(node.fullName(), f"{node.fullName()}: there is no report yet. Matte a frame first.")
+        _show_error(node, f"{node.fullName()}: there is no report yet. Matte a frame first.")
     elif nuke.GUI:
         webbrowser.open(Path(path).as_uri())
     else:
@@ -137,7 +137,7 @@ def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | Non
         _refuse_twice(node)
         plan = make_plan(node, frames, keep=keep)
     except NukeError as error:
-        _show_error(name, str(error))
+        _show_error(node, str(error))
         return
     port = _port(plan)
     show_status(node, "starting")
@@ -150,7 +150,8 @@ def _refuse_twice(node: nuke.Group) -> None:
 
 
 def _port(plan: Plan) -> NukePort:
-    port = NukePort(f"Gossamer {plan.node}", len(plan.frames) * len(plan.views), lambda text: _tell(plan.node, text))
+    total = len(plan.frames) * len(plan.views)
+    port = NukePort(f"Gossamer {plan.node}", total, lambda text: _tell(plan.group, plan.node, text))
     _running[plan.node] = port
     return port
 
@@ -214,15 +215,15 @@ def _use_config(config: str) -> None:
         _keeper.change(wanted)
 
 
-def _tell(name: str, text: str) -> None:
-    node = node_by_name(name)
-    if node is not None:
+def _tell(node: nuke.Group, name: str, text: str) -> None:
+    """A line from a job, while which the node of the name may have gone."""
+    if is_still(node, name):
         show_status(node, text)
 
 
-def _show_error(name: str, text: str) -> None:
+def _show_error(node: nuke.Group, text: str) -> None:
     """In the node, and in a dialogue if there is somebody to read it."""
-    _tell(name, text)
+    show_status(node, text)
     if nuke.GUI:
         nuke.message(text)
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,3 +111,38 @@ def test_closing_the_script_ends_its_jobs(app: Any, shot: Shot, worker: Any) -> 
     app.idle(lambda: not session._running and not app.calls)
     assert names(shot) == []
     assert app.messages == []
+
+
+def close_the_script(app: Any, node: Any) -> None:
+    app.new_script()
+
+
+def delete_the_node(app: Any, node: Any) -> None:
+    app.module.delete(node)
+
+
+@pytest.mark.parametrize("end", [close_the_script, delete_the_node])
+def test_what_comes_after_under_the_same_name_gets_nothing_of_the_job(
+    app: Any, shot: Shot, worker: Any, end: Callable[[Any, Any], None]
+) -> None:
+    keeper = worker()
+    node = shot.node(app)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(frame: int) -> None:
+        reached.set()
+        go_on.wait(30)
+
+    keeper.frame_done = hold
+    node["matte_range"].execute()
+    app.idle(reached.is_set)
+    end(app, node)
+    again = shot.node(app)
+    go_on.set()
+    wait_for(app, again)
+    assert names(shot)
+    assert again.fullName() == "Gossamer1"
+    assert again["status"].value() == "not matted yet"
+    assert not again["has_result"].value()
+    assert not again["report_file"].value()
+    assert any("Gossamer1 is gone or has another name now" in line for line in app.printed)

@@ -57,6 +57,7 @@ class Application:
         """An empty script, as after File > New."""
         if self.script_is_open:
             self.fire("OnScriptClose", self.root_node)
+            self.root_node._go()
         self.script_is_open = True
         with self.loading():
             self.root_node = n.Root(self, "Root", None)
@@ -374,6 +375,7 @@ class Application:
         self.fire("OnDestroy", n)
         scope = n.parent()
         scope._members.remove(n)
+        n._go()
         for member in scope._members:
             member._inputs = [None if upstream is n else upstream for upstream in member._inputs]
 

@@ -75,6 +75,8 @@ class Node:
     def __init__(self, app: Application, class_name: str, parent: Group | None) -> None:
         self._app, self._class, self._parent = app, class_name, parent
         self._inputs: list[Node | None] = []
+        self._is_gone = False
+        """Deleted, or its script was closed: what Python holds of it raises."""
         self._knobs: dict[str, k.Knob] = {}
         definition = CLASSES[self._base()]
         for name, make in itertools.chain(COMMON.items(), definition.knobs.items()):
@@ -91,6 +93,8 @@ class Node:
         return self._class
 
     def name(self) -> str:
+        if self._is_gone:
+            raise ValueError("A PythonObject is not attached to a node")
         return str(self._knobs["name"]._value)
 
     def fullName(self) -> str:
@@ -105,6 +109,9 @@ class Node:
     def parent(self) -> Group:
         assert self._parent is not None
         return self._parent
+
+    def _go(self) -> None:
+        self._is_gone = True
 
     def knob(self, p: str) -> k.Knob | None:
         self._app.check_thread(f"the node {self.fullName()}")
@@ -310,6 +317,11 @@ class Group(Node):
     def __init__(self, app: Application, class_name: str, parent: Group | None) -> None:
         self._members: list[Node] = []
         super().__init__(app, class_name, parent)
+
+    def _go(self) -> None:
+        super()._go()
+        for member in self._members:
+            member._go()
 
     def nodes(self) -> list[Node]:
         self._app.check_thread(f"the node {self.fullName()}")
