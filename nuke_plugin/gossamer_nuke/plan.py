@@ -21,7 +21,7 @@ from gossamer_nuke.knobs import Settings, read_settings
 from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
 from gossamer_nuke.upstream import recipe
 
-__all__ = ["Plan", "find_node", "frame_key", "make_plan", "own_frames"]
+__all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
     """
     settings = read_settings(node)
     name = settings.node
-    if nuke.root()["proxy"].value():
-        raise NukeError(
-            f"{name}: proxy mode is on, and a matte of a proxy would not fit the plate. Switch proxy mode off "
-            "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
-        )
+    _check_size(name)
     if frames is None:
         frames = own_frames(node)
     check_inputs(node, settings, frames)
@@ -87,9 +83,7 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
     script = nuke.root().name()
     pattern = output_pattern(settings, "" if script == "Root" else script, views)
     check_writable(pattern, name)
-    color = script_color()
-    if settings.color_space:
-        color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
+    color = _color(settings)
     return Plan(
         node=name,
         group=node,
@@ -101,6 +95,26 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
         made_from=_digest(node, settings, color),
         transfers=transfers(node, settings),
         color=color,
+    )
+
+
+def check_unchanged(plan: Plan, frame: int) -> None:
+    """Look whether what would be rendered now is still what the plan was made from. On the main thread, right before.
+
+    The node's own knobs may have changed: those of the press hold to the end, and the notes beside the mattes say so.
+
+    Raises:
+        NukeError: it is not, and the matte would count as current all the same.
+    """
+    node = find_node(plan)
+    _check_size(plan.node)
+    color = _color(plan.settings)
+    if _digest(node, plan.settings, color) == plan.made_from:
+        return
+    what = "the nodes above, what they are linked to or the weights" if color == plan.color else "the script's colours"
+    raise NukeError(
+        f"{plan.node}: {what} changed while it was matted, so frame {frame} would not go with those before. "
+        "Finished frames stay. Press Matte range: it does again what is out of date, and goes on."
     )
 
 
@@ -142,6 +156,21 @@ def own_frames(node: nuke.Group) -> tuple[int, ...]:
         return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
     reach = plate.frameRange()
     return tuple(range(reach.first(), reach.last() + 1))
+
+
+def _check_size(name: str) -> None:
+    if nuke.root()["proxy"].value():
+        raise NukeError(
+            f"{name}: proxy mode is on, and a matte of a proxy would not fit the plate. Switch proxy mode off "
+            "(Ctrl+P), then matte; afterwards proxy mode shows the matte scaled."
+        )
+
+
+def _color(settings: Settings) -> ScriptColor:
+    color = script_color()
+    if settings.color_space:
+        color = dataclasses.replace(color, space=settings.color_space, reason="set on the node")
+    return color
 
 
 def _views(settings: Settings) -> tuple[str, ...]:

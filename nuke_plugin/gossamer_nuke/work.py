@@ -17,7 +17,7 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
 from gossamer_nuke.paths import make_scratch
-from gossamer_nuke.plan import Plan, frame_key
+from gossamer_nuke.plan import Plan, check_unchanged, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
 
 __all__ = ["BATCH", "Done", "Outcome", "do_plan"]
@@ -144,8 +144,14 @@ class _View:
             self.port.tell(f"rendering frame {frame}", len(self.outcome.frames) / self.port.total)
         elif self.running.is_done():
             self.running.result()
-        self.keys[frame] = _key_of(self.plan, frame, self.view, self.port)
-        self.port.run_on_main_thread(lambda: render_inputs(self.plan, frame, self.view, self.scratch))
+        self.keys[frame] = self.port.run_on_main_thread(lambda: self.take_inputs(frame))
+
+    def take_inputs(self, frame: int) -> str:
+        """Check, render and give the key in one call on the main thread, so that nobody changes the script between."""
+        check_unchanged(self.plan, frame)
+        key = frame_key(self.plan, frame, self.view)
+        render_inputs(self.plan, frame, self.view, self.scratch)
+        return key
 
     def finish(self) -> None:
         """Wait for the batch that the worker has; note what it wrote, also if it did not come to the end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,51 @@ def test_a_missing_plate_frame_stops_with_its_number_and_keeps_the_rest(
     assert app.messages[0].startswith("Gossamer1: the plate of frame 1003 (main) cannot be rendered: Read1: ")
     assert app.messages[0].endswith("Look at what is above the input plate at that frame.")
     assert mattes(shot) == ["Gossamer1.1001.exr", "Gossamer1.1002.exr"]
+
+
+def change_above(app: Any, node: Any) -> None:
+    node.input(0)["value"].setValue(3.0)
+
+
+def change_colours(app: Any, node: Any) -> None:
+    app.root_node["colorManagement"].setValue("OCIO")
+
+
+def switch_to_proxy(app: Any, node: Any) -> None:
+    app.root_node["proxy"].setValue(True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (change_above, "the nodes above, what they are linked to or the weights changed while it was matted"),
+        (change_colours, "the script's colours changed while it was matted, so frame 1003 would not go with"),
+        (switch_to_proxy, "proxy mode is on, and a matte of a proxy would not fit the plate"),
+    ],
+)
+def test_a_script_that_changes_meanwhile_stops_the_run_and_keeps_what_is_right(
+    app: Any,
+    shot: Shot,
+    worker: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Any, Any], None],
+    message: str,
+) -> None:
+    from gossamer_nuke import work
+
+    monkeypatch.setattr(work, "BATCH", 1)
+    keeper = worker()
+    node = shot.node(app)
+    node.setInput(0, app.module.nodes.Multiply(inputs=[node.input(0)], channels="rgb", value=1.0))
+    go_on = threading.Event()
+    keeper.frame_done = lambda frame: go_on.wait(30)
+    node["matte_range"].execute()
+    app.idle(lambda: ("Gossamer1.WriteGuide", 1002, "main") in app.render.rendered)
+    node["band_out"].setValue(30.0)  # those of the press hold
+    change(app, node)
+    go_on.set()
+    wait_for(app, node)
+    assert app.messages[0].startswith(f"Gossamer1: {message}")
+    assert [job["frames"] for job in keeper.jobs] == ["1001", "1002"]
+    assert len(mattes(shot)) == 2
+    assert 1003 not in {frame for _, frame, _ in app.render.rendered}
