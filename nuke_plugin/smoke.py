@@ -149,7 +149,7 @@ class Smoke:
         nuke.root()["proxy"].setValue(True)
         refusal = ""
         try:
-            session.matte(self.gizmo(), (FIRST,))
+            session.matte(self.gizmo(), (FIRST,), keep=False)
         except RuntimeError as error:
             refusal = str(error)
         finally:

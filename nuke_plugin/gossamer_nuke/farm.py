@@ -45,7 +45,10 @@ def before_frame_render() -> None:
     frame = nuke.frame()
     for needed in _needed(nuke.thisNode()):
         if needed.at_its_frames:
+            shown = needed.node["result_file"].value()
             _prepare(needed.node, (frame,), is_known=True)
+            if needed.at_others and needed.node["result_file"].value() != shown:
+                _prepare(needed.node, own_frames(needed.node), is_known=False)  # those from before are shown no more
 
 
 def script_loaded() -> None:
@@ -78,7 +81,7 @@ def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
             wanted = set(frames) if needed.at_its_frames else set()
             if needed.at_others:
                 wanted.update(own_frames(node))
-            matte(node, tuple(sorted(wanted)), keep=True if needed.at_others else None)
+            matte(node, tuple(sorted(wanted)), keep=True if needed.at_others else None, is_render=True)
 
 
 def render_script(script: str, frames: str, names: list[str]) -> None:
@@ -159,7 +162,7 @@ def _prepare(node: nuke.Group, frames: tuple[int, ...], *, is_known: bool) -> No
         is_known: whether the render needs each of them. If not, it fails by itself at one that is missing.
     """
     if node["matte_in_render"].value():
-        matte(node, frames, keep=True)
+        matte(node, frames, keep=True, is_render=True)
     else:
         for frame in frames:
             _check_matte(node, frame, may_be_missing=not is_known)

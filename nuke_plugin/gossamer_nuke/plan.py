@@ -18,7 +18,7 @@ from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
 from gossamer_nuke.knobs import Settings, read_settings
-from gossamer_nuke.paths import Stamps, at_view, check_writable, output_pattern
+from gossamer_nuke.paths import Stamps, at_view, output_pattern
 from gossamer_nuke.upstream import recipe
 
 __all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
@@ -62,29 +62,35 @@ class Plan:
         )
 
 
-def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: bool | None = None) -> Plan:
-    """Read the knobs of ``node`` and check what can be checked.
+def make_plan(
+    node: nuke.Group,
+    frames: tuple[int, ...] | None = None,
+    *,
+    keep: bool | None = None,
+    is_render: bool = False,
+) -> Plan:
+    """Read the knobs of ``node`` and check what has to be right even if no frame is left to do.
 
     Args:
         node: a Gossamer node.
         frames: instead of the knob frame range.
         keep: whether mattes that are current are left as they are, instead of the knob skip existing.
+        is_render: the mattes that the node shows will do wherever they lie, if all are current: a farm may have copied
+            the script to another folder.
 
     Raises:
         NukeError: something is wrong that can be known before the first render.
     """
     settings = read_settings(node)
     name = settings.node
-    _check_size(name)
     if frames is None:
         frames = own_frames(node)
     check_inputs(node, settings, frames)
     views = _views(settings)
     script = nuke.root().name()
     pattern = output_pattern(settings, "" if script == "Root" else script, views)
-    check_writable(pattern, name)
     color = _color(settings)
-    return Plan(
+    plan = Plan(
         node=name,
         group=node,
         settings=settings,
@@ -95,6 +101,19 @@ def make_plan(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: 
         made_from=_digest(node, settings, color),
         transfers=transfers(node, settings),
         color=color,
+    )
+    shown = dataclasses.replace(plan, pattern=str(node["result_file"].value()))
+    if is_render and plan.keep and shown.pattern != plan.pattern and node["has_result"].value() and _is_done(shown):
+        return shown
+    return plan
+
+
+def _is_done(plan: Plan) -> bool:
+    """Whether every matte is there and current."""
+    return all(
+        plan.stamps.is_there(frame, view) and plan.stamps.is_current(frame, view, frame_key(plan, frame, view))
+        for frame in plan.frames
+        for view in plan.views
     )
 
 

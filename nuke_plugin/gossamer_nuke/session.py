@@ -50,19 +50,26 @@ def matte_range(node: nuke.Group) -> None:
     _press(node, None, keep=None)
 
 
-def matte(node: nuke.Group, frames: tuple[int, ...] | None = None, *, keep: bool | None = None) -> Outcome:
+def matte(
+    node: nuke.Group,
+    frames: tuple[int, ...] | None = None,
+    *,
+    keep: bool | None = None,
+    is_render: bool = False,
+) -> Outcome:
     """Matte now and wait: for terminals, farms and scripts. On the main thread.
 
     Args:
         node: a Gossamer node.
         frames: instead of the knob frame range.
         keep: whether mattes that are current are left as they are, instead of the knob skip existing.
+        is_render: whether the mattes that the node shows will do wherever they lie, if all are current.
 
     Raises:
         NukeError, BridgeError: ``str`` of it is a sentence for the artist; the node's status has it too.
     """
     _refuse_twice(node)
-    plan = make_plan(node, frames, keep=keep)
+    plan = make_plan(node, frames, keep=keep, is_render=is_render)
     port = _port(plan)
     try:
         return _run(plan, port)

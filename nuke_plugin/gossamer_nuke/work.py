@@ -16,7 +16,7 @@ from gossamer_nuke.background import Background
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
-from gossamer_nuke.paths import make_scratch
+from gossamer_nuke.paths import check_writable, make_scratch
 from gossamer_nuke.plan import Plan, check_unchanged, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
 
@@ -62,6 +62,7 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
     port.total = max(1, sum(len(frames) for frames in todo.values()))
     if not any(todo.values()):
         return
+    check_writable(plan.pattern, plan.node)
     if plan.color.note:
         port.show_message(plan.color.note)
     scratch = make_scratch()

@@ -231,6 +231,7 @@ def test_proxy_mode_is_refused_with_what_to_do(app: Any, shot: Shot, worker: Any
     node = shot.node(app)
     app.root_node["proxy"].setValue(True)
     node["matte_frame"].execute()
+    wait_for(app, node)
     assert app.messages[0].startswith("Gossamer1: proxy mode is on")
     assert "Ctrl+P" in app.messages[0]
     assert keeper.jobs == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,78 @@ def test_what_is_wrong_is_raised_as_a_sentence(
         matte(node)
     assert list(shot.folder.parent.glob("gossamer-*")) == []
     assert node.node("WritePlate")["disable"].value()
+
+
+def matted(app: Any, shot: Shot, *frames: int, **knobs: Any) -> tuple[Any, Any]:
+    """A node whose mattes of ``frames`` are current, in a saved script, and a Write below it."""
+    from gossamer_nuke.session import matte
+
+    node = shot.node(app, **knobs)
+    write = write_below(app, node, shot.folder.parent)
+    matte(node, frames)
+    app.save_as(shot.folder.parent / "shot.nk")
+    return node, write
+
+
+def test_a_render_in_proxy_mode_takes_the_mattes_that_are_there(terminal: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    _, write = matted(terminal, shot, 1001)
+    terminal.root_node["proxy"].setValue(True)
+    from gossamer_nuke.farm import matte_script
+
+    matte_script((1001,), [write])
+    assert len(keeper.jobs) == 1
+    with pytest.raises(RuntimeError, match="Gossamer1: proxy mode is on"):
+        matte_script((1001, 1002), [write])
+
+
+def test_a_render_that_may_not_write_takes_the_mattes_that_are_there(
+    terminal: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = worker()
+    _, write = matted(terminal, shot, 1001)
+    from gossamer_nuke.farm import matte_script
+
+    def refuse(**options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    matte_script((1001,), [write])
+    assert len(keeper.jobs) == 1
+    with pytest.raises(RuntimeError, match=r"Gossamer1: cannot write into .*Permission denied"):
+        matte_script((1001, 1002), [write])
+
+
+def copy_elsewhere(app: Any, shot: Shot) -> tuple[Any, Any]:
+    """The script opened again from a folder of a farm's own."""
+    copied = shot.folder.parent / "farm" / "shot.nk"
+    copied.parent.mkdir()
+    shutil.copy(shot.folder.parent / "shot.nk", copied)
+    app.module.scriptOpen(str(copied))
+    return app.module.toNode("Gossamer1"), app.module.toNode("Write1")
+
+
+def test_a_copied_script_takes_the_mattes_that_its_node_shows(terminal: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    matted(terminal, shot, 1001, 1002, write_foreground=True)
+    node, write = copy_elsewhere(terminal, shot)
+    shown = node["result_file"].value()
+    terminal.module.execute(write, 1001, 1002)
+    assert len(keeper.jobs) == 1
+    assert node["result_file"].value() == shown
+    shot.save(1002)  # the plate is another one now
+    terminal.module.execute(write, 1002, 1002)
+    assert [job["outputs"]["path"].rsplit("/", 2)[0] for job in keeper.jobs[1:]] == [f"{shot.folder.parent}/farm"]
+
+
+def test_where_a_copied_script_has_to_matte_a_node_that_changes_time_finds_its_mattes_too(
+    terminal: Any, shot: Shot, worker: Any
+) -> None:
+    worker()
+    node, write = matted(terminal, shot, 1001, 1002, frame_range="1001-1002")
+    offset = terminal.module.nodes.TimeOffset(inputs=[node], time_offset=1)
+    write.setInput(0, terminal.module.nodes.Merge2(inputs=[offset, node], operation="plus"))
+    terminal.save_as(shot.folder.parent / "shot.nk")
+    _, write = copy_elsewhere(terminal, shot)
+    terminal.module.execute(write, 1002, 1003)
+    assert (shot.folder.parent / "out" / "comp.1003.exr").is_file()
