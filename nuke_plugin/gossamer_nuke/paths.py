@@ -22,11 +22,18 @@ __all__ = [
     "make_scratch",
     "output_pattern",
     "report_path",
+    "script_stem",
     "write_whole",
 ]
 
 _FRAME_TOKEN = re.compile(r"#+|%(0?\d*)d")
 _VIEW_TOKEN = re.compile(r"%[Vv]")
+
+
+def script_stem(script: str) -> str:
+    """What the versions of a script share, fit for a file name: ``comp`` for ``comp_v012.nk``; empty if not saved."""
+    stem = re.sub(r"(?<=.)[._-]v\d+$", "", Path(script).stem, flags=re.IGNORECASE)
+    return re.sub(r"[^\w-]", "_", stem)
 
 
 def output_pattern(settings: Settings, script: str, views: tuple[str, ...]) -> str:
@@ -51,8 +58,11 @@ def output_pattern(settings: Settings, script: str, views: tuple[str, ...]) -> s
         if not script:
             raise NukeError(f"{name}: the output folder {folder!r} is relative. Save the script or give a whole path.")
         folder = f"{Path(script).parent.as_posix()}/{folder}"
-    pattern = settings.output_pattern or (f"{stem}.%V.%04d.exr" if len(views) > 1 else f"{stem}.%04d.exr")
-    pattern = pattern.replace("{node}", stem)
+    beginning = "{script}.{node}" if script else "{node}"
+    pattern = settings.output_pattern or (f"{beginning}.%V.%04d.exr" if len(views) > 1 else f"{beginning}.%04d.exr")
+    if "{script}" in pattern and not script:
+        raise NukeError(f"{name}: the file name {pattern!r} holds the script's name. Save the script, or leave it out.")
+    pattern = pattern.replace("{node}", stem).replace("{script}", script_stem(script))
     if "/" in pattern or "\\" in pattern:
         raise NukeError(f"{name}: the file name {pattern!r} holds a folder. Put it into the output folder.")
     if len(_FRAME_TOKEN.findall(pattern)) != 1:
@@ -123,10 +133,15 @@ class Stamps:
         """Whether the matte is there, whole, and was made with ``layer``: ``foreground`` or ``confidence``."""
         return bool(self._read(frame, view).get(layer))
 
-    def write(self, frame: int, view: str, key: str, *, foreground: bool, confidence: bool) -> None:
+    def script(self, frame: int, view: str) -> str:
+        """Which script made the matte, as :func:`script_stem` names it; empty if there is none, or nobody knows."""
+        return str(self._read(frame, view).get("script", ""))
+
+    def write(self, frame: int, view: str, key: str, *, script: str, foreground: bool, confidence: bool) -> None:
         """Note a matte that has just been made."""
         matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
-        values = {"key": key, "bytes": matte.stat().st_size, "foreground": foreground, "confidence": confidence}
+        values = {"key": key, "bytes": matte.stat().st_size, "script": script}
+        values.update(foreground=foreground, confidence=confidence)
         write_whole(stamp, values, self._node)
 
     def _read(self, frame: int, view: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
 from gossamer_nuke.knobs import Settings, read_settings
-from gossamer_nuke.paths import Stamps, at_view, output_pattern
+from gossamer_nuke.paths import Stamps, at_view, output_pattern, script_stem
 from gossamer_nuke.upstream import recipe
 
 __all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
@@ -31,6 +31,8 @@ class Plan:
     node: str
     group: nuke.Group
     """The node itself, since another may get its name; see :func:`find_node`."""
+    script: str
+    """Name of the script without its version; empty if it is not saved."""
     settings: Settings
     pattern: str
     """Of the mattes, with ``%04d`` and perhaps ``%V``."""
@@ -88,11 +90,13 @@ def make_plan(
     check_inputs(node, settings, frames)
     views = _views(settings)
     script = nuke.root().name()
-    pattern = output_pattern(settings, "" if script == "Root" else script, views)
+    script = "" if script == "Root" else script
+    pattern = output_pattern(settings, script, views)
     color = _color(settings)
     plan = Plan(
         node=name,
         group=node,
+        script=script_stem(script),
         settings=settings,
         pattern=pattern,
         frames=frames,

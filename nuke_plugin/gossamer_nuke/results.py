@@ -76,6 +76,8 @@ def summary(outcome: Outcome, error: str) -> str:
         parts.append(outcome.engine)
     if outcome.kept:
         parts.append(f"{len(outcome.kept)} kept")
+    if done and outcome.others:
+        parts.append(f"mattes of the script {', '.join(sorted(outcome.others))} replaced")
     if outcome.restarts:
         parts.append("the worker had to be started again")
     text = ", ".join(parts)

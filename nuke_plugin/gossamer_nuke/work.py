@@ -42,6 +42,8 @@ class Outcome:
     frames: list[Done] = field(default_factory=list)
     kept: list[tuple[str, int]] = field(default_factory=list)
     """View and frame of mattes that were current."""
+    others: set[str] = field(default_factory=set)
+    """Scripts that made mattes which lay in the way."""
     asked: dict[str, Any] = field(default_factory=dict)
     done: dict[str, Any] = field(default_factory=dict)
     engine: str = ""
@@ -63,6 +65,11 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
     if not any(todo.values()):
         return
     check_writable(plan.pattern, plan.node)
+    if outcome.others:
+        port.show_message(
+            f"mattes of the script {', '.join(sorted(outcome.others))} lie in {plan.pattern} and are replaced. Put "
+            "{script} and {node} into the file name to keep both."
+        )
     if plan.color.note:
         port.show_message(plan.color.note)
     scratch = make_scratch()
@@ -88,6 +95,7 @@ def _left_to_do(plan: Plan, view: str, port: NukePort, outcome: Outcome) -> tupl
             outcome.kept.append((view, frame))
         else:
             left.append(frame)
+            outcome.others |= {plan.stamps.script(frame, view)} - {"", plan.script}
     return tuple(left)
 
 
@@ -178,6 +186,7 @@ class _View:
                 frame,
                 self.view,
                 self.keys[frame],
+                script=self.plan.script,
                 foreground=settings.wants_foreground,
                 confidence=settings.write_confidence,
             )

@@ -19,7 +19,7 @@ def one_by_one(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def names(shot: Shot) -> list[str]:
-    return sorted(path.name.split(".")[1] for path in (shot.folder.parent / "gossamer").glob("*.exr"))
+    return sorted(path.name.split(".")[2] for path in (shot.folder.parent / "gossamer").glob("*.exr"))
 
 
 @pytest.mark.usefixtures("one_by_one")

@@ -17,7 +17,7 @@ def press(app: Any, node: Any, button: str = "matte_frame") -> None:
     assert app.messages == []
 
 
-def matte(shot: Shot, frame: int = 1001, name: str = "Gossamer1") -> Path:
+def matte(shot: Shot, frame: int = 1001, name: str = "shot.Gossamer1") -> Path:
     return shot.folder.parent / "gossamer" / f"{name}.{frame}.exr"
 
 
@@ -135,7 +135,7 @@ def test_a_time_offset_above_is_followed(app: Any, shot: Shot, worker: Any) -> N
         node.setInput(index, offset)
     app.frame_number = 3
     press(app, node)
-    assert matte(shot, 3).name == "Gossamer1.1001.exr".replace("1001", "3")
+    assert matte(shot, 3).name == "shot.Gossamer1.1001.exr".replace("1001", "3")
     original, _ = read_exr(shot.folder / "plate.1003.exr")
     assert np.array_equal(channel(app, node, "rgba.red"), original["R"])
     assert channel(app, node)[16, 18] == 1
@@ -155,8 +155,8 @@ def test_stereo_gives_a_matte_for_each_eye(app: Any, shot: Shot, worker: Any) ->
         node.input(index)["file"].setValue(f"{shot.folder.as_posix()}/{what}.%V.%04d.exr")
     press(app, node, "matte_range")
     assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == [
-        "Gossamer1.left.%04d.exr",
-        "Gossamer1.right.%04d.exr",
+        "shot.Gossamer1.left.%04d.exr",
+        "shot.Gossamer1.right.%04d.exr",
     ]
     left = channel(app, node)
     app.view = "right"

@@ -29,7 +29,7 @@ def test_a_range_with_gaps_mattes_those_frames_and_no_other(app: Any, shot: Shot
     keeper = worker()
     node = shot.node(app, frame_range="1001, 1003-1004")
     press(app, node)
-    assert mattes(shot) == ["Gossamer1.1001.exr", "Gossamer1.1003.exr", "Gossamer1.1004.exr"]
+    assert mattes(shot) == ["shot.Gossamer1.1001.exr", "shot.Gossamer1.1003.exr", "shot.Gossamer1.1004.exr"]
     assert [job["frames"] for job in keeper.jobs] == ["1001,1003-1004"]
 
 
@@ -39,7 +39,7 @@ def test_a_folder_may_have_a_number_sign_in_its_name(app: Any, shot: Shot, worke
     node = shot.node(app, frame_range="1001-1002", output_folder=folder.as_posix())
     press(app, node)
     assert app.messages == []
-    assert sorted(path.name for path in folder.glob("*.exr")) == ["Gossamer1.1001.exr", "Gossamer1.1002.exr"]
+    assert sorted(path.name for path in folder.glob("*.exr")) == ["shot.Gossamer1.1001.exr", "shot.Gossamer1.1002.exr"]
     assert channel(app, node)[16, 16] == 1
     press(app, node)
     assert len(keeper.jobs) == 1
@@ -168,7 +168,7 @@ def test_a_gossamer_node_that_is_only_linked_to_is_not_matted(app: Any, shot: Sh
     from gossamer_nuke.farm import matte_script
 
     matte_script((1001,), [node])
-    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["Gossamer1.%04d.exr"]
+    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["shot.Gossamer1.%04d.exr"]
 
 
 def test_another_gossamer_does_it_again(
@@ -244,7 +244,7 @@ def test_a_matte_that_somebody_cut_short_is_done_again(app: Any, shot: Shot, wor
     keeper = worker()
     node = shot.node(app, frame_range="1001")
     press(app, node)
-    matte = shot.folder.parent / "gossamer" / "Gossamer1.1001.exr"
+    matte = shot.folder.parent / "gossamer" / "shot.Gossamer1.1001.exr"
     matte.write_bytes(matte.read_bytes()[:100])
     press(app, node)
     assert len(keeper.jobs) == 2
@@ -283,7 +283,7 @@ def test_a_missing_plate_frame_stops_with_its_number_and_keeps_the_rest(
     press(app, node)
     assert app.messages[0].startswith("Gossamer1: the plate of frame 1003 (main) cannot be rendered: Read1: ")
     assert app.messages[0].endswith("Look at what is above the input plate at that frame.")
-    assert mattes(shot) == ["Gossamer1.1001.exr", "Gossamer1.1002.exr"]
+    assert mattes(shot) == ["shot.Gossamer1.1001.exr", "shot.Gossamer1.1002.exr"]
 
 
 def change_above(app: Any, node: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,8 @@ def test_two_nodes_in_one_script_do_not_touch_each_other(app: Any, shot: Shot, w
     for node in (first, second):
         wait_for(app, node)
     assert {job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs} == {
-        "Gossamer1.%04d.exr",
-        "Gossamer2.%04d.exr",
+        "shot.Gossamer1.%04d.exr",
+        "shot.Gossamer2.%04d.exr",
     }
     assert not np.array_equal(channel(app, first), channel(app, second))
 
@@ -105,7 +106,7 @@ def test_a_pasted_node_shows_the_mattes_it_was_copied_with_until_it_makes_its_ow
     assert copy["result_file"].value() == node["result_file"].value()
     assert np.array_equal(channel(app, copy), channel(app, node))
     press(app, copy)
-    assert keeper.jobs[-1]["outputs"]["path"].endswith("/Gossamer2.%04d.exr")
+    assert keeper.jobs[-1]["outputs"]["path"].endswith("/shot.Gossamer2.%04d.exr")
     assert copy["result_file"].value() != node["result_file"].value()
 
 
@@ -137,7 +138,7 @@ def test_inside_a_group_the_full_name_keeps_files_apart(app: Any, shot: Shot, wo
     node["matte_frame"].execute()
     wait_for(app, node)
     assert app.messages == []
-    assert keeper.jobs[0]["outputs"]["path"].endswith("/gossamer/Group1_Gossamer1.%04d.exr")
+    assert keeper.jobs[0]["outputs"]["path"].endswith("/gossamer/shot.Group1_Gossamer1.%04d.exr")
     assert channel(app, group)[16, 16] == 1
 
 
@@ -182,3 +183,66 @@ def test_as_a_gizmo_a_script_cannot_be_opened_there(app: Any, shot: Shot, tmp_pa
     bare = Application(tmp_path / "nothing")
     with pytest.raises(RuntimeError, match="Gossamer: Unknown command"):
         bare.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
+
+
+def test_two_scripts_in_one_folder_keep_their_mattes_apart_and_versions_share_them(
+    app: Any, shot: Shot, worker: Any
+) -> None:
+    keeper = worker()
+    node = shot.node(app, frame_range="1001")
+    for name in ("comp_v012", "precomp_v003", "comp_v013"):
+        app.save_as(shot.folder.parent / f"{name}.nk")
+        press(app, node)
+    folder = shot.folder.parent.as_posix()
+    assert [job["outputs"]["path"] for job in keeper.jobs] == [
+        f"{folder}/gossamer/comp.Gossamer1.%04d.exr",
+        f"{folder}/gossamer/precomp.Gossamer1.%04d.exr",
+    ]
+    assert node["result_file"].value() == f"{folder}/gossamer/comp.Gossamer1.%04d.exr"
+
+
+def test_mattes_of_another_script_are_not_replaced_in_silence(app: Any, shot: Shot, worker: Any) -> None:
+    worker()
+    node = shot.node(app, frame_range="1001", output_pattern="{node}_matte.####.exr")
+    app.save_as(shot.folder.parent / "comp_v012.nk")
+    press(app, node)
+    app.save_as(shot.folder.parent / "comp_v013.nk")
+    press(app, node, "matte_frame")
+    assert "replaced" not in node["status"].value()
+    app.save_as(shot.folder.parent / "precomp_v003.nk")
+    press(app, node)  # made from the same
+    assert node["status"].value() == "no frame matted, 1 kept"
+    press(app, node, "matte_frame")
+    assert node["status"].value().endswith("mattes of the script comp replaced")
+    report = json.loads(Path(node["report_file"].value()).read_text(encoding="utf-8"))
+    assert report["notes"][0].startswith("mattes of the script comp lie in ")
+    assert any("and are replaced. Put {script} and {node} into the file name" in line for line in app.printed)
+
+
+@pytest.mark.parametrize(
+    ("script", "stem"),
+    [
+        ("/a/comp_v012.nk", "comp"),
+        ("/a/sh010.comp.V2.nk", "sh010_comp"),
+        ("/a/hair #3 %04d-v1.nk", "hair__3__04d"),
+        ("/a/v012.nk", "v012"),
+        ("/a/dev1.nk", "dev1"),
+        ("", ""),
+    ],
+)
+def test_a_scripts_name_in_a_file_name_has_no_version_and_no_frame_number(app: Any, script: str, stem: str) -> None:
+    from gossamer_nuke.paths import script_stem
+
+    assert script_stem(script) == stem
+
+
+def test_an_unsaved_script_has_no_name_for_files(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    node = app.module.nodes.Gossamer(inputs=[shot.read(app), shot.read(app, "trimap")])
+    node["output_folder"].setValue(shot.folder.parent.as_posix())
+    app.frame_number = 1001
+    press(app, node, "matte_frame")
+    assert keeper.jobs[0]["outputs"]["path"].endswith("/Gossamer1.%04d.exr")
+    node["output_pattern"].setValue("{script}.####.exr")
+    node["matte_frame"].execute()
+    assert app.messages[0].startswith("Gossamer1: the file name '{script}.####.exr' holds the script's name. Save the")

@@ -107,7 +107,7 @@ def test_nuke_x_with_names_mattes_what_those_writes_need(start: Any, app: Any, s
     keeper = InProcessKeeper()
     monkeypatch.setattr(session, "_keeper", keeper)
     farm.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
-    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["Gossamer2.%04d.exr"]
+    assert [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs] == ["shot.Gossamer2.%04d.exr"]
 
 
 def test_of_two_nodes_in_a_row_the_upper_one_is_matted_first(terminal: Any, shot: Shot, worker: Any) -> None:
@@ -120,7 +120,7 @@ def test_of_two_nodes_in_a_row_the_upper_one_is_matted_first(terminal: Any, shot
 
     matte_script((1001,), [write])
     names = [job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs]
-    assert names == ["Gossamer1.%04d.exr", "Gossamer2.%04d.exr"]
+    assert names == ["shot.Gossamer1.%04d.exr", "shot.Gossamer2.%04d.exr"]
     terminal.module.execute(write, 1001, 1002)
     terminal.module.execute(write, 1001, 1002)  # what the upper one's runs leave in its knobs makes nothing stale
     assert [job["frames"] for job in keeper.jobs] == ["1001", "1001", "1002", "1002"]

@@ -31,7 +31,7 @@ def written(folder: Path, *frames: int) -> list[list[Any]]:
     """A life's actions that leave mattes behind and tell of them."""
     actions: list[list[Any]] = []
     for frame in frames:
-        path = f"{folder.as_posix()}/Gossamer1.{frame}.exr"
+        path = f"{folder.as_posix()}/shot.Gossamer1.{frame}.exr"
         actions += [["file", path, "matte"], ["event", "frame", {"frame": frame, "outputs": [path], "notes": []}]]
     return actions
 
