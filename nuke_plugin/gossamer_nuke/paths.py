@@ -165,7 +165,8 @@ def write_whole(path: Path, values: Mapping[str, object], node: str) -> None:
     Raises:
         NukeError: the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Machines of a farm write one report at a time, and their process ids may be the same.
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

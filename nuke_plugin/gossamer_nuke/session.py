@@ -195,21 +195,20 @@ def _run(plan: Plan, port: NukePort) -> Outcome:
         raise
     finally:
         port.close()
-        _conclude(plan, outcome, state, text)
+        _conclude(plan, port, outcome, state, text)
     return outcome
 
 
-def _conclude(plan: Plan, outcome: Outcome, state: str, error: str) -> None:
-    """Report and node, whatever happened. An error here must not hide the one before."""
+def _conclude(plan: Plan, port: NukePort, outcome: Outcome, state: str, error: str) -> None:
+    """Report and node, whatever happened. A report that cannot be written spoils no matte and hides no error."""
+    line = summary(outcome, error)
     try:
         if outcome.frames or error:
             write_report(plan, outcome, state, error)
-        line = summary(outcome, error)
-        later_on_main_thread(lambda: show_result(plan, outcome, line))
-    except NukeError:
-        if state == "done":
-            raise
-        logger.exception("%s: the report", plan.node)
+    except NukeError as problem:
+        port.show_message(f"there is no report. {problem}")
+        line = f"{line}, no report"
+    later_on_main_thread(lambda: show_result(plan, outcome, line))
 
 
 def _use_config(config: str) -> None:

@@ -465,3 +465,35 @@ def test_where_a_copied_script_has_to_matte_a_node_that_changes_time_finds_its_m
     _, write = copy_elsewhere(terminal, shot)
     terminal.module.execute(write, 1002, 1003)
     assert (shot.folder.parent / "out" / "comp.1003.exr").is_file()
+
+
+def test_a_report_that_cannot_be_written_is_a_note_and_spoils_no_frame(terminal: Any, shot: Shot, worker: Any) -> None:
+    worker()
+    node = shot.node(terminal)
+    (shot.folder.parent / "gossamer" / "shot.Gossamer1.report.json").mkdir(parents=True)
+    terminal.module.execute(write_below(terminal, node, shot.folder.parent), 1001, 1001)
+    assert (shot.folder.parent / "out" / "comp.1001.exr").is_file()
+    assert node["status"].value().endswith(", no report")
+    assert any("Gossamer Gossamer1: there is no report. Gossamer1: cannot write" in line for line in terminal.printed)
+    from gossamer_nuke.session import matte
+
+    node["model"].setValue("gossamer-xl")
+    with pytest.raises(Exception, match="gossamer-xl"):
+        matte(node, (1002,))
+
+
+def test_two_machines_write_one_report_without_a_file_in_common(
+    terminal: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gossamer_nuke.paths import write_whole
+
+    replace = Path.replace
+
+    def other_machine(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        write_whole(target, {"machine": 2}, "Gossamer1")  # its process has the same number
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", other_machine)
+    write_whole(tmp_path / "report.json", {"machine": 1}, "Gossamer1")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
