@@ -70,6 +70,7 @@ def matte(
     """
     _refuse_twice(node)
     plan = make_plan(node, frames, keep=keep, is_render=is_render)
+    _use_config(plan)
     port = _port(plan)
     try:
         return _run(plan, port)
@@ -143,6 +144,7 @@ def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | Non
     try:
         _refuse_twice(node)
         plan = make_plan(node, frames, keep=keep)
+        _use_config(plan)
     except NukeError as error:
         _show_error(node, str(error))
         return
@@ -184,7 +186,6 @@ def _run(plan: Plan, port: NukePort) -> Outcome:
     outcome = Outcome()
     state, text = "failed", ""
     try:
-        _use_config(plan.color.config)
         do_plan(plan, port, _keeper, outcome)
         state = "done"
     except JobCancelledError:
@@ -211,14 +212,27 @@ def _conclude(plan: Plan, port: NukePort, outcome: Outcome, state: str, error: s
     later_on_main_thread(lambda: show_result(plan, outcome, line))
 
 
-def _use_config(config: str) -> None:
-    """Give the worker the script's OCIO configuration; another one means another worker."""
+def _use_config(plan: Plan) -> None:
+    """Give the worker the script's OCIO configuration; another one means another worker. On the main thread.
+
+    Nothing else that changes in Nuke's environment is worth ending a worker that runs: the next one gets it.
+
+    Raises:
+        NukeError: the worker is at work with another configuration.
+    """
     global _settings
+    config, worker = plan.color.config, _keeper.current
+    is_other = config != (_settings.environment or {}).get("OCIO", "")
+    if not is_other and (_running or (worker is not None and worker.is_alive)):
+        return
+    if _running:
+        raise NukeError(
+            f"{plan.node}: the script has another OCIO configuration than the one {', '.join(sorted(_running))} is "
+            "being matted with. Wait until that is done, or press Cancel there; then press the button again."
+        )
     environment = {**os.environ, "OCIO": config} if config else None
-    wanted = dataclasses.replace(_settings, host=version_text(), environment=environment)
-    if wanted != _settings:
-        _settings = wanted
-        _keeper.change(wanted)
+    _settings = dataclasses.replace(_settings, host=version_text(), environment=environment)
+    _keeper.change(_settings)
 
 
 def _tell(node: nuke.Group, name: str, text: str) -> None:

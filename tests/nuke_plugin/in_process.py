@@ -81,6 +81,8 @@ class InProcessKeeper:
         return self.current
 
     def change(self, settings: Any) -> None:
+        if self.settings is not None and settings != self.settings:
+            self.close()
         self.settings = settings
 
     def close(self) -> None:

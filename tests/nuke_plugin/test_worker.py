@@ -205,3 +205,43 @@ def test_another_ocio_configuration_means_another_worker(
     assert app.messages == []
     assert keeper.jobs[0]["plate_space"] == "ACEScg"
     assert keeper.settings.environment["OCIO"] == str(path)
+
+
+def test_a_changed_environment_ends_no_job_and_another_configuration_waits_for_it(
+    app: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = worker()
+    root = app.root_node
+    root["colorManagement"].setValue("OCIO")
+    root["OCIO_config"].setValue("custom")
+    root["customOCIOConfigPath"].setValue("/show/config.ocio")
+    root["workingSpaceLUT"].setValue("ACEScg")
+    first, second = shot.node(app), shot.node(app)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(frame: int) -> None:
+        reached.set()
+        go_on.wait(30)
+
+    keeper.frame_done = hold
+    first["matte_frame"].execute()
+    app.idle(reached.is_set)
+    monkeypatch.setenv("SHOW", "another")
+    root["customOCIOConfigPath"].setValue("/other/config.ocio")
+    second["matte_frame"].execute()
+    assert app.messages[0].startswith(
+        "Gossamer2: the script has another OCIO configuration than the one Gossamer1 is being matted with. Wait until"
+    )
+    root["customOCIOConfigPath"].setValue("/show/config.ocio")
+    second["matte_frame"].execute()
+    go_on.set()
+    for node in (first, second):
+        wait_for(app, node)
+    assert len(app.messages) == 1
+    assert len(keeper.jobs) == 2
+    assert keeper.closed == 0
+    root["customOCIOConfigPath"].setValue("/other/config.ocio")
+    second["matte_frame"].execute()
+    wait_for(app, second)
+    assert keeper.closed == 1
+    assert keeper.settings.environment["SHOW"] == "another"
