@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from gossamer_bridge import __version__ as gossamer_version
 from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
 from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
-from gossamer_nuke.knobs import Settings, read_settings
+from gossamer_nuke.knobs import Settings, is_gossamer, read_settings
+from gossamer_nuke.made_from import digest, job_knobs
 from gossamer_nuke.paths import Stamps, at_view, output_pattern, script_stem
-from gossamer_nuke.upstream import recipe
 
 __all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
 
@@ -57,7 +53,7 @@ class Plan:
             transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers
         }
         return dataclasses.replace(
-            _job_knobs(settings, self.color),
+            job_knobs(settings, self.color),
             frames=frames_text(frames),
             output=at_view(self.pattern, view),
             **files,
@@ -92,6 +88,7 @@ def make_plan(
     script = nuke.root().name()
     script = "" if script == "Root" else script
     pattern = output_pattern(settings, script, views)
+    _refuse_shared(name, pattern, script)
     color = _color(settings)
     plan = Plan(
         node=name,
@@ -102,7 +99,7 @@ def make_plan(
         frames=frames,
         views=views,
         keep=settings.skip_existing if keep is None else keep,
-        made_from=_digest(node, settings, color),
+        made_from=digest(node, settings, color),
         transfers=transfers(node, settings),
         color=color,
     )
@@ -132,7 +129,7 @@ def check_unchanged(plan: Plan, frame: int) -> None:
     node = find_node(plan)
     _check_size(plan.node)
     color = _color(plan.settings)
-    if _digest(node, plan.settings, color) == plan.made_from:
+    if digest(node, plan.settings, color) == plan.made_from:
         return
     what = "the nodes above, what they are linked to or the weights" if color == plan.color else "the script's colours"
     raise NukeError(
@@ -181,6 +178,23 @@ def own_frames(node: nuke.Group) -> tuple[int, ...]:
     return tuple(range(reach.first(), reach.last() + 1))
 
 
+def _refuse_shared(name: str, pattern: str, script: str) -> None:
+    """Two nodes with one file name would each show what the other has made."""
+    for other in nuke.allNodes(group=nuke.root(), recurseGroups=True):
+        if not is_gossamer(other) or other.fullName() == name:
+            continue
+        try:
+            settings = read_settings(other)
+            theirs = output_pattern(settings, script, _views(settings))
+        except NukeError:  # its own press will say so
+            continue
+        if theirs == pattern:
+            raise NukeError(
+                f"{name}: {settings.node} writes the same files, {pattern}. Put {{node}} into the file name of both, "
+                "or give one of them another output folder."
+            )
+
+
 def _check_size(name: str) -> None:
     if nuke.root()["proxy"].value():
         raise NukeError(
@@ -207,50 +221,6 @@ def _views(settings: Settings) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def _job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
-    """The part of the job that is the same for every batch."""
-    return Knobs(
-        band_inside=settings.band_in,
-        band_outside=settings.band_out,
-        plate_space=color.space,
-        model=settings.model,
-        backend=settings.backend,
-        device=settings.device,
-        precision=settings.precision,
-        tile=settings.tile,
-        refine=settings.refine,
-        tta=settings.tta,
-        foreground=settings.wants_foreground,
-        confidence=settings.write_confidence,
-        data_type=settings.data_type,
-        existing="overwrite",
-    )
-
-
-def _digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
-    job = dataclasses.asdict(_job_knobs(settings, color))
-    inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
-    values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
-    values.update(gossamer=gossamer_version, weights=_weights(settings.model))
-    text = json.dumps({**values, "recipe": recipe(node), "config": [color.named, bool(color.config)]}, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _weights(model: str) -> list[str]:
-    """Digests of the manifests of weights that are given by path: they vouch for the files, so a new training into the
-    same folder changes them. Those of a name come with Gossamer and change with its version.
-    """
-    if "/" not in model and os.sep not in model:
-        return []
-    path = Path(model).expanduser()
-    if path.is_dir():
-        manifests = sorted(path.glob("*.json"))
-    else:
-        beside = [path.with_name(f"{path.name}.json"), path.with_name("manifest.json")]
-        manifests = [path] if path.suffix == ".json" else beside
-    return [hashlib.sha256(manifest.read_bytes()).hexdigest() for manifest in manifests if manifest.is_file()]
-
-
 def _metadata(above: nuke.Node | None, frame: int, view: str) -> dict[str, Any]:
     """Of what arrives; nothing where a file is missing, which the render of that frame will say."""
     if above is None:
@@ -259,11 +229,3 @@ def _metadata(above: nuke.Node | None, frame: int, view: str) -> dict[str, Any]:
         return above.metadata(time=float(frame), view=view)
     except RuntimeError:
         return {}
-
-
-def _inner_knobs(node: nuke.Group, name: str) -> str:
-    """Which channel a guide is taken from; the node's own knob is a link to this one."""
-    inner = node.node(name)
-    if inner is None:
-        raise NukeError(f"{node.fullName()} has no node {name} inside. Make a new Gossamer node from the menu.")
-    return str(inner["from0"].value())

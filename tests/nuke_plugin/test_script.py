@@ -90,6 +90,18 @@ def test_two_nodes_in_one_script_do_not_touch_each_other(app: Any, shot: Shot, w
     assert not np.array_equal(channel(app, first), channel(app, second))
 
 
+def test_two_nodes_that_would_write_the_same_files_are_refused(app: Any, shot: Shot, worker: Any) -> None:
+    keeper = worker()
+    first, second = (shot.node(app, output_pattern="hair.%04d.exr", frame_range="1001") for _ in range(2))
+    first["matte_frame"].execute()
+    assert "Gossamer2 writes the same files" in first["status"].value()
+    assert "Put {node} into the file name" in first["status"].value()
+    app.messages.clear()
+    second["output_folder"].setValue("elsewhere")
+    press(app, first)
+    assert len(keeper.jobs) == 1
+
+
 def test_a_pasted_node_shows_the_mattes_it_was_copied_with_until_it_makes_its_own(
     app: Any, shot: Shot, worker: Any
 ) -> None:
