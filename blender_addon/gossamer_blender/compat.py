@@ -20,6 +20,7 @@ import bpy
 __all__ = [
     "alpha_over_inputs",
     "clear_tree",
+    "color_environment",
     "compositor_tree",
     "compositor_trees",
     "data_folder",
@@ -97,6 +98,15 @@ def working_space() -> str:
         return str(settings.working_space)
     # Up to 4.x Blender does not say what it found there; the worker reads the same configuration.
     return "scene_linear" if os.environ.get("OCIO") else "Linear Rec.709"
+
+
+def color_environment() -> dict[str, str] | None:
+    """The environment in which a program finds Blender's OpenColorIO configuration; None where its own has it.
+
+    From 5.0 on Blender obeys ``$BLENDER_OCIO`` before ``$OCIO``, and no other program does.
+    """
+    config = os.environ.get("BLENDER_OCIO") if bpy.app.version >= (5, 0) else None
+    return {**os.environ, "OCIO": config} if config else None
 
 
 def data_folder(package: str, name: str) -> Path:

@@ -94,6 +94,7 @@ def worker_settings() -> WorkerSettings:
         python=bpy.path.abspath(chosen.python) if chosen.python else "",
         host=f"Blender {bpy.app.version_string}",
         idle_timeout=chosen.idle_minutes * 60.0,
+        environment=compat.color_environment(),
         knob_names=OPTIONS,
     )
 

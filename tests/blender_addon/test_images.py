@@ -77,6 +77,18 @@ def test_the_working_space_is_that_of_the_studios_configuration(
     assert addon.module("images").image_element(plate).read().color_space == expected
 
 
+@pytest.mark.parametrize(("addon", "expected"), [((4, 2, 0), None), ((5, 0, 0), "/mine.ocio")], indirect=["addon"])
+def test_the_worker_gets_the_configuration_that_only_blender_knows_of(
+    addon: Addon, monkeypatch: pytest.MonkeyPatch, expected: str | None
+) -> None:
+    monkeypatch.setenv("OCIO", "/studio/aces.ocio")
+    monkeypatch.setenv("BLENDER_OCIO", "/mine.ocio")
+    environment = addon.module("preferences").worker_settings().environment
+    assert (environment or {}).get("OCIO") == expected
+    monkeypatch.delenv("BLENDER_OCIO")
+    assert addon.module("preferences").worker_settings().environment is None
+
+
 def test_a_painted_guide_gives_red_where_its_alpha_says_nothing(addon: Addon) -> None:
     guide = image(addon, "trimap", source="GENERATED")
     element = addon.module("images").guide_element(guide, "trimap", plate_is_numbered=False)
