@@ -41,9 +41,9 @@ def test_written_samples_come_back_as_they_were(written: Path) -> None:
     np.testing.assert_allclose(layers.alpha, sample.alpha, atol=1e-6)
 
 
-def test_a_folder_that_holds_something_is_not_written_to(written: Path) -> None:
+def test_a_folder_with_samples_of_another_seed_is_not_written_to(written: Path) -> None:
     generator = SampleGenerator(SyntheticSettings(size=48, element_size=128), 1)
-    with pytest.raises(DataError, match="holds something already; name a new folder"):
+    with pytest.raises(DataError, match="holds samples that were made in another way: number 3 differs"):
         write_samples(generator, written, count=1)
     with pytest.raises(SettingError, match="count is 0"):
         write_samples(generator, written, count=0)

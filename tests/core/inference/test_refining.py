@@ -257,7 +257,7 @@ def test_a_network_that_cannot_be_steered_is_named(tmp_path: Path, architecture:
 
 
 def test_a_classical_solver_is_no_network() -> None:
-    with pytest.raises(SettingError, match="closed-form is no network: leave out --refine, --tta and --strategy"):
+    with pytest.raises(SettingError, match="is no network: leave out --refine, --tta, --strategy and --tile"):
         create_solver("closed-form", refine=5)
 
 
