@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,17 @@ class InProcessKeeper:
         self.closed = 0
         self.settings: Any = None
         self.current: InProcessClient | None = None
+
+    def hold(self) -> tuple[threading.Event, threading.Event]:
+        """The first frame done sets the first event; the job goes on when the second is set, or after half a minute."""
+        reached, go_on = threading.Event(), threading.Event()
+
+        def wait(_frame: int) -> None:
+            reached.set()
+            go_on.wait(30)
+
+        self.frame_done = wait
+        return reached, go_on
 
     def client(self, *, cancelled: Callable[[], bool] | None = None) -> InProcessClient:
         self.current = self.current or InProcessClient(self)

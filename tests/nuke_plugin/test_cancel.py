@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -127,13 +126,7 @@ def test_what_comes_after_under_the_same_name_gets_nothing_of_the_job(
 ) -> None:
     keeper = worker()
     node = shot.node(app)
-    reached, go_on = threading.Event(), threading.Event()
-
-    def hold(frame: int) -> None:
-        reached.set()
-        go_on.wait(30)
-
-    keeper.frame_done = hold
+    reached, go_on = keeper.hold()
     node["matte_range"].execute()
     app.idle(reached.is_set)
     end(app, node)

@@ -94,6 +94,8 @@ def test_two_nodes_that_would_write_the_same_files_are_refused(app: Any, shot: S
     keeper = worker()
     first, second = (shot.node(app, output_pattern="hair.%04d.exr", frame_range="1001") for _ in range(2))
     first["matte_frame"].execute()
+    wait_for(app, first)
+    assert keeper.jobs == []
     assert "Gossamer2 writes the same files" in first["status"].value()
     assert "Put {node} into the file name" in first["status"].value()
     app.messages.clear()

@@ -217,13 +217,7 @@ def test_a_changed_environment_ends_no_job_and_another_configuration_waits_for_i
     root["customOCIOConfigPath"].setValue("/show/config.ocio")
     root["workingSpaceLUT"].setValue("ACEScg")
     first, second = shot.node(app), shot.node(app)
-    reached, go_on = threading.Event(), threading.Event()
-
-    def hold(frame: int) -> None:
-        reached.set()
-        go_on.wait(30)
-
-    keeper.frame_done = hold
+    reached, go_on = keeper.hold()
     first["matte_frame"].execute()
     app.idle(reached.is_set)
     monkeypatch.setenv("SHOW", "another")

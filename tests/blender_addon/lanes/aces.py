@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -60,14 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    package = installing.install(installing.build(HOME / "dist"))
-    code = 1
-    try:
-        main()
-        code = 0
-    except Exception:
-        traceback.print_exc()
-    finally:
-        bpy.ops.preferences.addon_disable(module=package)
-        sys.stdout.flush()
-        os._exit(code)
+    installing.run(main, HOME)

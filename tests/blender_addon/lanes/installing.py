@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import runpy
+import sys
 import tempfile
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -39,6 +42,23 @@ def install(zip_file: Path) -> str:
     bpy.ops.preferences.addon_install(filepath=str(zip_file), overwrite=True)
     bpy.ops.preferences.addon_enable(module="gossamer_blender")
     return "gossamer_blender"
+
+
+def run(lane: Callable[[], None], home: Path) -> NoReturn:
+    """Run ``lane`` with the add-on installed, switch that off again, and end Blender: code 0 if nothing was raised."""
+    import bpy
+
+    package = install(build(home / "dist"))
+    code = 1
+    try:
+        lane()
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        bpy.ops.preferences.addon_disable(module=package)
+        sys.stdout.flush()
+        os._exit(code)
 
 
 def module(package: str, name: str) -> Any:

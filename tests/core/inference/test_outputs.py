@@ -109,12 +109,17 @@ def test_premult_and_foreground_fit_together_and_rebuild_solid_pixels(
     assert foreground.max() > 2
 
 
+def write_grey(path: Path) -> None:
+    """An encoded plate of one grey."""
+    grey = Image.from_pixels(np.full((48, 64, 3), 0.5, np.float32), ("R", "G", "B"))
+    write_image(path, grey, data_type="uint16")
+
+
 def test_the_foreground_of_an_encoded_plate_is_scene_linear(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
 ) -> None:
     folder, _ = make_shot(frames=(1,))
-    grey = Image.from_pixels(np.full((48, 64, 3), 0.5, np.float32), ("R", "G", "B"))
-    write_image(folder / "plate.0001.png", grey, data_type="uint16")
+    write_grey(folder / "plate.0001.png")
     image = solve(folder, tiny_weights, tmp_path / "m.exr", plate="plate.0001.png", channels="premult")
     assert image.channel("R")[24, 32] == pytest.approx(0.214, abs=1e-3)
     assert read_header(tmp_path / "m.exr").metadata["gossamer:rgbSpace"] == "lin_rec709"
@@ -124,8 +129,7 @@ def test_the_header_names_the_space_of_plate_and_foreground(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
 ) -> None:
     folder, _ = make_shot(frames=(1,))
-    grey = Image.from_pixels(np.full((48, 64, 3), 0.5, np.float32), ("R", "G", "B"))
-    write_image(folder / "plate.0001.png", grey, data_type="uint16")
+    write_grey(folder / "plate.0001.png")
     spaces = {}
     for channels in ("alpha", "rgba"):
         path = tmp_path / f"{channels}.exr"
