@@ -17,7 +17,7 @@ from gossamer_nuke.knobs import Settings, is_gossamer, read_settings
 from gossamer_nuke.made_from import digest, job_knobs
 from gossamer_nuke.paths import Stamps, at_view, output_pattern, script_stem
 
-__all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
+__all__ = ["Plan", "check_alone", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,8 @@ def make_plan(
         frames = own_frames(node)
     check_inputs(node, settings, frames)
     views = _views(settings)
-    script = nuke.root().name()
-    script = "" if script == "Root" else script
+    script = _script()
     pattern = output_pattern(settings, script, views)
-    _refuse_shared(name, pattern, script)
     color = _color(settings)
     plan = Plan(
         node=name,
@@ -116,6 +114,27 @@ def _is_done(plan: Plan) -> bool:
         for frame in plan.frames
         for view in plan.views
     )
+
+
+def check_alone(plan: Plan) -> None:
+    """Look whether another node would write the same files; each would show the other's. On the main thread.
+
+    Raises:
+        NukeError: there is one.
+    """
+    for other in nuke.allNodes(group=nuke.root(), recurseGroups=True):
+        if not is_gossamer(other) or other.fullName() == plan.node:
+            continue
+        try:
+            settings = read_settings(other)
+            theirs = output_pattern(settings, _script(), _views(settings))
+        except NukeError:  # its own press will say so
+            continue
+        if theirs == plan.pattern:
+            raise NukeError(
+                f"{plan.node}: {settings.node} writes the same files, {plan.pattern}. Put {{node}} into the file name "
+                "of both, or give one of them another output folder."
+            )
 
 
 def check_unchanged(plan: Plan, frame: int) -> None:
@@ -178,21 +197,10 @@ def own_frames(node: nuke.Group) -> tuple[int, ...]:
     return tuple(range(reach.first(), reach.last() + 1))
 
 
-def _refuse_shared(name: str, pattern: str, script: str) -> None:
-    """Two nodes with one file name would each show what the other has made."""
-    for other in nuke.allNodes(group=nuke.root(), recurseGroups=True):
-        if not is_gossamer(other) or other.fullName() == name:
-            continue
-        try:
-            settings = read_settings(other)
-            theirs = output_pattern(settings, script, _views(settings))
-        except NukeError:  # its own press will say so
-            continue
-        if theirs == pattern:
-            raise NukeError(
-                f"{name}: {settings.node} writes the same files, {pattern}. Put {{node}} into the file name of both, "
-                "or give one of them another output folder."
-            )
+def _script() -> str:
+    """Path of the open script; empty if it is not saved."""
+    name = str(nuke.root().name())
+    return "" if name == "Root" else name
 
 
 def _check_size(name: str) -> None:

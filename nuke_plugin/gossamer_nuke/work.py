@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
 from gossamer_nuke.paths import check_writable, make_scratch
-from gossamer_nuke.plan import Plan, check_unchanged, frame_key
+from gossamer_nuke.plan import Plan, check_alone, check_unchanged, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
 
 __all__ = ["BATCH", "Done", "Outcome", "do_plan"]
@@ -65,6 +66,7 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
     if not any(todo.values()):
         return
     check_writable(plan.pattern, plan.node)
+    port.run_on_main_thread(lambda: check_alone(plan))
     if outcome.others:
         port.show_message(
             f"mattes of the script {', '.join(sorted(outcome.others))} lie in {plan.pattern} and are replaced. Put "
@@ -90,19 +92,15 @@ def _left_to_do(plan: Plan, view: str, port: NukePort, outcome: Outcome) -> tupl
     for frame in plan.frames:
         key = ""
         if plan.keep and plan.stamps.is_there(frame, view):
-            key = _key_of(plan, frame, view, port)
+            if port.is_cancelled():
+                raise JobCancelledError("Cancelled.")
+            key = port.run_on_main_thread(partial(frame_key, plan, frame, view))
         if key and plan.stamps.is_current(frame, view, key):
             outcome.kept.append((view, frame))
         else:
             left.append(frame)
             outcome.others |= {plan.stamps.script(frame, view)} - {"", plan.script}
     return tuple(left)
-
-
-def _key_of(plan: Plan, frame: int, view: str, port: NukePort) -> str:
-    if port.is_cancelled():
-        raise JobCancelledError("Cancelled.")
-    return port.run_on_main_thread(lambda: frame_key(plan, frame, view))
 
 
 class _View:
