@@ -30,22 +30,24 @@ _AXES = ((0, 1), (0, -1), (1, 0), (-1, 0))
 _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
-_SHARING = ((20, _NEIGHBOURS), (8, _NEIGHBOURS), (3, _NEIGHBOURS), (1, _NEIGHBOURS))
-"""How far pairs are handed on, and in which directions. Far neighbours first: a good
-pair crosses the band in one step, and the near ones settle who keeps it."""
+_SHARING = (20, 8, 3, 1, 20, 8, 3, 1)
+"""How far pairs are handed on to eight neighbours. Far ones first: a good pair crosses the band in one step, and the
+near ones settle who keeps it. Twice, for what came last may be what a far pixel lacks."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 8
 _PULL = 0.15
 """Part of the way back to the projected alpha, in every round, of a pixel whose pair is certain."""
 _EPS = 2e-6
-_CONTRAST = 1.05
+_CONTRAST = 1.03
 """Projected alpha falls short of 0 and 1 by the noise of the colours."""
 _KEEP = 0.999
 """Another pair has to be better by this factor, and of the first ones each by as much as it comes later, or rounding
 would decide between equals."""
-_NO_RESIDUAL = 2e-4
+_NO_RESIDUAL = 1e-4
 """Squared distance of a pixel's colour from the pair's line, of which no pair is better for having less."""
+_IN_RANGE = 64.0
+"""Factor of the residual, whose eighth power must neither vanish nor overflow in float32."""
 _SAME_COLOR = 1e-4
 """Squared distance of two colours that counts as none."""
 
@@ -272,7 +274,7 @@ class _Judge:
         alpha = (along / (length + _SAME_COLOR)).clamp(0, 1)
         red, green, blue = offset[0] - alpha * red, offset[1] - alpha * green, offset[2] - alpha * blue
         residual = red * red + green * green + blue * blue + _NO_RESIDUAL
-        weight = residual * residual * residual * (self._start + self._slope * alpha).square()
+        weight = (residual * _IN_RANGE).square().square() * (self._start + self._slope * alpha).square()
         return weight * weight * self.square_distance(f) * distance_b, alpha, residual
 
 
@@ -321,8 +323,8 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
     b = _choose(backgrounds, best % count)
     cost = torch.gather(costs, 0, best).squeeze(0)
     state = torch.cat([*f, *b, torch.ones_like(known_f)], dim=1)
-    for distance, directions in _SHARING:
-        for dy, dx in directions:
+    for distance in _SHARING:
+        for dy, dx in _NEIGHBOURS:
             moved = _shift(state, dy * distance, dx * distance)
             other_f, other_b, exists = _unpack(moved)
             other, _, _ = judge(other_f, other_b, judge.offset(other_b), judge.square_distance(other_b))
@@ -340,13 +342,12 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
 def _certainty(alpha: Tensor, trust: Tensor, evidence: Tensor) -> Tensor:
     """How much a pixel's projected alpha may tell its neighbours, 0.02..1; all N 1 h w.
 
-    Much, where the two colours are far apart, nearly all candidate pairs say the same, the pair explains the pixel's
-    colour, and the pixel is plainly one or the other.
+    Much, where the two colours are far apart, the pair explains the pixel's colour, and the pixel is plainly one or the
+    other.
     """
-    deviation, residual = evidence[:, 2:3] / 0.2, (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.02
-    plain = 0.3 + 0.7 * (2 * alpha - 1).square()
-    doubt = (1 + deviation.square()) * (1 + residual.square())
-    certainty: Tensor = trust.sqrt() * plain / doubt
+    residual = (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.06
+    plain = 0.1 + 0.9 * (2 * alpha - 1).square()
+    certainty: Tensor = trust.sqrt() * plain / (1 + residual.square())
     return certainty.clamp(min=0.02)
 
 
