@@ -31,17 +31,17 @@ _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
 _SHARING = (20, 8, 3, 1, 20, 8, 3, 1)
-"""How far pairs are handed on to eight neighbours. Far ones first: a good pair crosses the band in one step, and the
-near ones settle who keeps it. Twice, for what came last may be what a far pixel lacks."""
+"""How far pairs are handed on to the eight neighbours. Far ones first: a good pair crosses the band in one step, and the
+near ones settle who keeps it. Twice: what was found last may be what a far pixel lacks."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 8
 _PULL = 0.15
 """Part of the way back to the projected alpha, in every round, of a pixel whose pair is certain."""
 _EPS = 2e-6
-_CONTRAST = 1.03
+_CONTRAST = 1.04
 """Projected alpha falls short of 0 and 1 by the noise of the colours."""
-_KEEP = 0.999
+_KEEP = 0.99
 """Another pair has to be better by this factor, and of the first ones each by as much as it comes later, or rounding
 would decide between equals."""
 _NO_RESIDUAL = 1e-4
@@ -342,12 +342,13 @@ def _sample_colors(plate: Tensor, foreground: Tensor, known_f: Tensor, backgroun
 def _certainty(alpha: Tensor, trust: Tensor, evidence: Tensor) -> Tensor:
     """How much a pixel's projected alpha may tell its neighbours, 0.02..1; all N 1 h w.
 
-    Much, where the two colours are far apart, the pair explains the pixel's colour, and the pixel is plainly one or the
-    other.
+    Much, where the two colours are far apart, nearly all candidate pairs say the same, the pair explains the pixel's
+    colour, and the pixel is plainly one or the other.
     """
-    residual = (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.06
+    deviation, residual = evidence[:, 2:3] / 0.4, (evidence[:, 3:4] - _NO_RESIDUAL**0.5) / 0.04
     plain = 0.1 + 0.9 * (2 * alpha - 1).square()
-    certainty: Tensor = trust.sqrt() * plain / (1 + residual.square())
+    doubt = (1 + deviation.square()) * (1 + residual.square())
+    certainty: Tensor = trust.sqrt() * plain / doubt
     return certainty.clamp(min=0.02)
 
 
