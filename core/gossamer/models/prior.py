@@ -31,8 +31,8 @@ _NEIGHBOURS = (*_AXES, (1, 1), (1, -1), (-1, 1), (-1, -1))
 _REACH = 6
 """Doubling steps of the directional search: 2**6 - 1 = 63 samples, 126 pixels of the plate."""
 _SHARING = (20, 8, 3, 1, 20, 8, 3, 1)
-"""How far pairs are handed on to the eight neighbours. Far ones first: a good pair crosses the band in one step, and the
-near ones settle who keeps it. Twice: what was found last may be what a far pixel lacks."""
+"""How far pairs are handed on to the eight neighbours. Far ones first: a good pair crosses the band in one step, and
+the near ones settle who keeps it. Twice: what was found last may be what a far pixel lacks."""
 _RADIUS = 3
 """Guided filter, in samples of the half-resolution grid; :func:`_box_sum` is written for 3."""
 _ROUNDS = 8

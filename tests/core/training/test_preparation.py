@@ -73,3 +73,21 @@ def test_freed_memory_is_kept_without_harm() -> None:
         "from gossamer.training.preparation import keep_freed_memory as k; k(); k(); import torch; torch.ones(1 << 24)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "warned"),
+    [("AVX2", "bf16-mixed", True), ("AVX2", "32-true", False), ("AVX512", "bf16-mixed", False)],
+)
+def test_slow_bf16_is_told_of(
+    capability: str,
+    precision: str,
+    warned: bool,
+    make_recipe: Callable[..., Recipe],
+    make_settings: Callable[..., TrainingSettings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: capability)
+    make_fabric(make_recipe(precision=precision), make_settings())
+    assert ("--set precision=32-true" in caplog.text) == warned
