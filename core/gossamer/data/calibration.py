@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from gossamer.data.photos import list_pictures, read_picture
 from gossamer.data.synthetic import SampleGenerator
 from gossamer.data.trimaps import BACKGROUND, FOREGROUND, UNKNOWN
-from gossamer.errors import DataError, MissingDependencyError
+from gossamer.errors import DataError
 from gossamer.image.image import FloatArray
+from gossamer.image.load_pymatting import load_pymatting
 
 __all__ = [
     "Crop",
@@ -150,18 +151,13 @@ def solver_errors(crop: Crop, solvers: Sequence[str] = ("closed-form", "shared")
     Raises:
         MissingDependencyError: PyMatting is not installed.
     """
-    try:
-        from pymatting import estimate_alpha_cf, estimate_alpha_sm
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Classical solvers need PyMatting: pip install 'gossamer-matting[classical]'."
-        ) from error
+    library = load_pymatting("The error of classical solvers")
     unknown = crop.trimap == UNKNOWN
     if not unknown.any() or not (crop.trimap == FOREGROUND).any() or not (crop.trimap == BACKGROUND).any():
         return {}
     plate = crop.plate.astype(np.float64)
     trimap = np.where(unknown, 0.5, crop.trimap / 255).astype(np.float64)
-    estimates = {"closed-form": estimate_alpha_cf, "shared": estimate_alpha_sm}
+    estimates = {"closed-form": library.estimate_alpha_cf, "shared": library.estimate_alpha_sm}
     errors = {}
     for name in solvers:
         kwargs = {"cg_kwargs": {"maxiter": 1000}} if name == "closed-form" else {}

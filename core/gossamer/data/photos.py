@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.data.elements import fill_outside
-from gossamer.errors import DataError, MissingDependencyError
+from gossamer.errors import DataError
 from gossamer.image.io import read_header
+from gossamer.image.load_pymatting import load_pymatting
 
 __all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "picture_folders", "read_picture"]
 
@@ -144,12 +145,7 @@ class CutoutLibrary:
         kept = self._cache / f"{key}.png"
         if kept.is_file():
             return read_picture(kept, longest=self._longest, channels=4)
-        try:
-            from pymatting import estimate_foreground_ml
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"Foreground colours of {image} need PyMatting: pip install 'gossamer-matting[classical]'."
-            ) from error
+        library = load_pymatting(f"The estimate of foreground colours of {image}")
         turned = [int(read_header(path).metadata.get("Orientation", 1)) for path in (image, alpha)]
         if turned[0] != turned[1]:
             raise DataError(
@@ -160,7 +156,7 @@ class CutoutLibrary:
         matte = read_picture(alpha, longest=self._longest, channels=1, upright=False)
         if plate.shape[:2] != matte.shape:
             raise DataError(f"{image} is {plate.shape[1]}x{plate.shape[0]}, but {alpha} differs; sizes must agree.")
-        foreground = estimate_foreground_ml(plate.astype(np.float64) / 255, matte.astype(np.float64) / 255)
+        foreground = library.estimate_foreground_ml(plate.astype(np.float64) / 255, matte.astype(np.float64) / 255)
         rgba = np.dstack([np.round(np.clip(foreground, 0, 1) * 255).astype(np.uint8), matte])
         self._keep(kept, rgba)
         return rgba

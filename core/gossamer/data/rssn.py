@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 
 from gossamer.data.dataset_files import Item, Layers, MattingSet, load_item, read_color
-from gossamer.errors import DataError, MissingDependencyError, SettingError
+from gossamer.errors import DataError, SettingError
 from gossamer.image.image import FloatArray
+from gossamer.image.load_pymatting import load_pymatting
 
 __all__ = [
     "Composition",
@@ -135,13 +136,8 @@ def estimate_layers(
     Raises:
         MissingDependencyError: PyMatting is not installed.
     """
-    try:
-        from pymatting import estimate_foreground_cf, estimate_foreground_ml
-    except ImportError as error:
-        raise MissingDependencyError(
-            'Foreground colours need PyMatting: pip install "gossamer-matting[classical]".'
-        ) from error
-    estimate = estimate_foreground_ml if method == "ml" else estimate_foreground_cf
+    library = load_pymatting("The estimate of foreground colours")
+    estimate = library.estimate_foreground_ml if method == "ml" else library.estimate_foreground_cf
     foreground, background = estimate(plate.astype(np.float64), alpha.astype(np.float64), return_background=True)
     return np.asarray(foreground.clip(0, 1), np.float32), np.asarray(background.clip(0, 1), np.float32)
 

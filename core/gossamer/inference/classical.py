@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gossamer.errors import CancelledError, MissingDependencyError, ModelError, SettingError, TrimapError
+from gossamer.errors import CancelledError, ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray
+from gossamer.image.load_pymatting import load_pymatting
 from gossamer.image.trimap import is_unknown
 from gossamer.inference.solution import Cancelled, Solution
 
@@ -50,12 +51,7 @@ class ClassicalSolver:
                 f"{name} is no network: it runs on the CPU in its own library. Leave out --backend, --device cuda and "
                 "--precision fp16 or bf16, or choose another --model."
             )
-        try:
-            module = importlib.import_module("pymatting")
-        except ImportError as error:
-            raise MissingDependencyError(
-                f'{name} needs PyMatting: pip install "gossamer-matting[classical]".'
-            ) from error
+        module = load_pymatting(name)
         self.name, self._threads = name, threads
         self._estimate: Callable[..., NDArray[Any]] = getattr(module, FUNCTIONS[name])
         self.identity = f"pymatting {module.__version__}"

@@ -127,7 +127,7 @@ def test_estimated_colors_are_kept_for_the_next_time(tmp_path: Path) -> None:
 def test_pymatting_is_asked_for_when_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_pair(tmp_path)
     monkeypatch.setitem(sys.modules, "pymatting", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'gossamer-matting\[classical\]'"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "gossamer-matting\[classical\]"'):
         CutoutLibrary([str(tmp_path)], [], cache=str(tmp_path / "cache")).draw(np.random.default_rng(0))
 
 

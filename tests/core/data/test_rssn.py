@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -247,13 +247,6 @@ def test_the_closed_form_can_be_asked_for(item: Item) -> None:
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without_pymatting(name: str, *rest: Any, **named: Any) -> Any:
-        if name == "pymatting":
-            raise ImportError("no pymatting")
-        return cast(Any, real)(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without_pymatting)
+    monkeypatch.setitem(sys.modules, "pymatting", None)
     with pytest.raises(MissingDependencyError, match=r"gossamer-matting\[classical\]"):
         estimate_layers(colors(0), ramp())
