@@ -206,12 +206,14 @@ def export(
 
 def _numbers(results: Mapping[str, Any]) -> str:
     """Results for people."""
+    tied = results.get("undecided_pixels", 0)
+    aside = f"\n{tied} pixels set aside, where rounding decides between two classes" if tied else ""
     return (
         "alpha against the network, unknown region: largest {max:.1e}, mean {mean:.1e}, 99.9th percentile {p999:.1e}; "
         "worst: {worst_input}\n"
         "SAD on the truth set: network {sad_network:.4f}, artifact {sad_artifact:.4f}, "
         "largest difference {sad_difference:.1e}"
-    ).format(**results)
+    ).format(**results) + aside
 
 
 def list_engines() -> None:

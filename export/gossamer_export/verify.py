@@ -31,10 +31,15 @@ __all__ = ["LIMITS", "Infer", "Limits", "Results", "Sizes", "compare", "over_lim
 
 Infer = Callable[[FloatArray, FloatArray | None], FloatArray]
 """Plate N 3 H W and trimap N 1 H W (None for trimap-free networks) to alpha N 1 H W."""
+Ask = Callable[[nn.Module, FloatArray, FloatArray | None], FloatArray]
+"""What a network is asked of a plate and its trimap, N 1 H W."""
 Sizes = tuple[tuple[int, int], tuple[int, int]]
 """The smallest and the largest picture (height, width) that an engine takes."""
 TIMED_SIZE = 512
 """Side of the picture that :func:`time_artifact` solves."""
+TIE = 1e-4
+"""What float32 may change in alpha it may change in a network's own choice between classes as well: pixels whose two
+likeliest classes are no further apart are not compared."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,14 @@ class Results:
     """The golden input with the largest error."""
     inputs: int
     unknown_pixels: int
+    """Compared."""
     sad_network: float
     """Mean SAD of the network over the truth set, in the unknown region, divided by 1000 as usual."""
     sad_artifact: float
     sad_difference: float
     """Largest difference of the two on one picture."""
+    undecided_pixels: int = 0
+    """Unknown ones set aside, because rounding decides which class the network sees there (:data:`TIE`; GFM)."""
 
 
 def reference(network: nn.Module, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
@@ -85,10 +93,25 @@ def reference(network: nn.Module, plate: FloatArray, trimap: FloatArray | None) 
     return np.asarray(alpha.numpy(), np.float32)
 
 
+def undecided(network: nn.Module, plate: FloatArray, _trimap: FloatArray | None) -> FloatArray:
+    """N 1 H W, 1 where rounding decides between two classes of the network, else 0; the trimap has no say in that."""
+    ask = getattr(network, "undecided", None)
+    if ask is None:
+        return np.zeros_like(plate[:, :1])
+    with torch.inference_mode():
+        return np.asarray(ask(torch.from_numpy(np.ascontiguousarray(plate)), TIE).numpy(), np.float32)
+
+
 def reference_any_size(
-    network: nn.Module, plate: FloatArray, trimap: FloatArray | None, *, multiple_of: int
+    network: nn.Module,
+    plate: FloatArray,
+    trimap: FloatArray | None,
+    *,
+    multiple_of: int,
+    ask: Ask = reference,
 ) -> FloatArray:
-    """The same for pictures of any size, with the product's own reading of trimaps and its padding by reflection."""
+    """The same, or what ``ask`` answers, for pictures of any size, with the product's own reading of trimaps and its
+    padding by reflection."""
     height, width = plate.shape[2:]
     before = padding_before(multiple_of)
     # Up to the next whole step behind the border, which is `before` on this side as well for pictures of whole steps.
@@ -99,7 +122,7 @@ def reference_any_size(
     answers = []
     for index in range(len(plate)):
         padded = [_padded(value[index], window) for value in (clean, levels) if value is not None]
-        alpha = reference(network, padded[0], padded[1] if levels is not None else None)
+        alpha = ask(network, padded[0], padded[1] if levels is not None else None)
         answers.append(alpha[..., before : before + height, before : before + width])
     result = np.concatenate(answers).clip(0, 1)
     if levels is None:
@@ -153,32 +176,41 @@ def compare(
     if sizes is not None:
         cases = fit_cases(cases, *sizes)
 
-    def expect(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+    def expect(ask: Ask, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         if any_size:
-            return reference_any_size(network, plate, trimap, multiple_of=multiple_of)
-        return reference(network, plate, trimap)
+            return reference_any_size(network, plate, trimap, multiple_of=multiple_of, ask=ask)
+        return ask(network, plate, trimap)
 
+    set_aside = 0
     errors: dict[str, FloatArray] = {}
     sads: list[tuple[float, float]] = []
     for case in cases:
         trimap = case.trimap if needs_trimap else None
-        found, expected = _answer(infer, case, trimap), expect(case.plate, trimap)
+        found, expected = _answer(infer, case, trimap), expect(reference, case.plate, trimap)
         _check(found, expected, case)
-        errors[case.label] = np.abs(found - expected)[read_trimap(case.trimap) == 0.5]
+        unknown = read_trimap(case.trimap) == 0.5
+        tied = unknown & (expect(undecided, case.plate, None) > 0)
+        set_aside += int(tied.sum())
+        errors[case.label] = np.abs(found - expected)[unknown & ~tied]
         if case.truth is not None:
             sads.append((_sad(expected, case), _sad(found, case)))
     every = np.concatenate(list(errors.values())).astype(np.float64)
+    if not every.size:
+        raise ModelError(
+            "Rounding decides between two classes of the network at every pixel: it has learned nothing yet."
+        )
     by_network, by_artifact = np.array(sads).T
     return Results(
         max=float(every.max()),
         mean=float(every.mean()),
         p999=float(np.quantile(every, 0.999)),
-        worst_input=max(errors, key=lambda label: float(errors[label].max())),
+        worst_input=max(errors, key=lambda label: float(errors[label].max(initial=0))),
         inputs=len(cases),
         unknown_pixels=int(every.size),
         sad_network=float(by_network.mean()),
         sad_artifact=float(by_artifact.mean()),
         sad_difference=float(np.abs(by_network - by_artifact).max()),
+        undecided_pixels=set_aside,
     )
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from gossamer.errors import ModelError
 from gossamer.image.image import FloatArray
@@ -62,6 +62,44 @@ def test_an_input_that_cannot_be_run_is_named(tiny: nn.Module) -> None:
 
     with pytest.raises(ModelError, match=r"golden input 'gradients' \(64x96, batch of 2\): no batches"):
         measure(infer, tiny)
+
+
+class _Voting(nn.Module):
+    """Sees one of two classes at every pixel, by its red; where red is within ``unsure`` of a half, by a hair."""
+
+    def __init__(self, unsure: float) -> None:
+        super().__init__()
+        self.unsure = unsure
+
+    def forward_matte(self, plate: Tensor, trimap: Tensor | None = None) -> Tensor:
+        return (plate[:, :1] > 0.5).float()
+
+    def undecided(self, plate: Tensor, margin: float) -> Tensor:
+        assert margin > 0
+        return (plate[:, :1] - 0.5).abs() < self.unsure
+
+
+@pytest.mark.parametrize("any_size", [False, True])
+def test_where_rounding_decides_between_two_classes_nothing_is_compared(any_size: bool) -> None:
+    network = _Voting(0.05)
+
+    def infer(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        # The other choice at every tie.
+        return (np.nan_to_num(plate[:, :1]) > 0.54).astype(np.float32)
+
+    results = compare(infer, network, multiple_of=32, needs_trimap=False, any_size=any_size)
+    assert results.max == 0
+    assert results.undecided_pixels > 1000
+    every = compare(infer, _Voting(0), multiple_of=32, needs_trimap=False, any_size=any_size)
+    assert every.max == 1
+    assert every.undecided_pixels == 0
+    assert every.unknown_pixels == results.unknown_pixels + results.undecided_pixels
+
+
+def test_a_network_that_decides_nothing_is_refused() -> None:
+    network = _Voting(2)
+    with pytest.raises(ModelError, match="at every pixel: it has learned nothing yet"):
+        compare(lambda plate, trimap: reference(network, plate, None), network, multiple_of=32, needs_trimap=False)
 
 
 def test_each_limit_that_is_exceeded_is_told() -> None:

@@ -356,6 +356,11 @@ class _GfmTrunk(nn.Module):
         return glance, focus
 
 
+def _is_tied(output: GfmOutput, margin: float) -> Tensor:
+    best = output.glance.topk(2, dim=1).values
+    return best[:, :1] - best[:, 1:] <= margin
+
+
 def _answer(glance_logits: Tensor, focus_logits: Tensor, rosta: str, trimap: Tensor | None) -> GfmOutput:
     glance, focus = glance_logits.sigmoid(), focus_logits.sigmoid()
     return GfmOutput(glance_logits, glance, focus, collaborative_matting(glance, focus, rosta, trimap))
@@ -389,6 +394,11 @@ class Gfm(_GfmTrunk):
         GFM has learned to see whole subjects: for large pictures use the strategies of ``inference/whole_pictures.py``.
         """
         return self.forward(plate, trimap).fusion
+
+    def undecided(self, plate: Tensor, margin: float) -> Tensor:
+        """Where the two likeliest glance classes are at most ``margin`` apart, N 1 H W, bool: rounding decides there
+        which of them alpha is made of."""
+        return _is_tied(self.forward(plate), margin)
 
 
 class GfmRim(_GfmTrunk):
@@ -427,6 +437,12 @@ class GfmRim(_GfmTrunk):
         """Alpha N 1 H W in 0..1; see :meth:`Gfm.forward_matte`."""
         alpha = self.forward(plate, trimap).fusion.clamp(0, 1)
         return alpha if trimap is None else obey_trimap(alpha, trimap)
+
+    def undecided(self, plate: Tensor, margin: float) -> Tensor:
+        """Of any of the three; see :meth:`Gfm.undecided`."""
+        answer = self.forward(plate)
+        tied = [_is_tied(output, margin) for output in (answer.tt, answer.ft, answer.bt)]
+        return torch.cat(tied, dim=1).any(dim=1, keepdim=True)
 
 
 def _register(config: GfmConfig) -> None:

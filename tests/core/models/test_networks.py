@@ -147,6 +147,25 @@ def test_the_glance_of_gfm_stays_its_own_beside_a_trimap(gfm: Gfm) -> None:
 # --- LSA --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["gfm-light-tt", "gfm-light-ft", "gfm-light-rim"])
+def test_a_gfm_tells_where_rounding_decides_its_class(name: str) -> None:
+    torch.manual_seed(0)
+    network: Any = create_model(name).eval()
+    plate = torch.rand(1, 3, 70, 90)
+    with torch.no_grad():
+        answer = network(plate)
+        ranked = [
+            output.glance.sort(dim=1, descending=True).values
+            for output in ((answer.tt, answer.ft, answer.bt) if name.endswith("rim") else (answer,))
+        ]
+        lead = torch.stack([values[:, 0] - values[:, 1] for values in ranked], dim=1).amin(dim=1)
+        margin = float(lead.median())
+        told = network.undecided(plate, margin)
+    assert told.shape == (1, 1, 70, 90)
+    assert told.equal((lead <= margin)[:, None])
+    assert 0.4 < told.float().mean() < 0.6
+
+
 def test_the_compatible_padding_of_lsa_is_the_published_one() -> None:
     x = torch.rand(1, 1, 50, 70)
     padded = compat_pad(x)
