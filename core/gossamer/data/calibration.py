@@ -151,7 +151,7 @@ def solver_errors(crop: Crop, solvers: Sequence[str] = ("closed-form", "shared")
     Raises:
         MissingDependencyError: PyMatting is not installed.
     """
-    library = load_pymatting("The error of classical solvers")
+    library = load_pymatting("Measuring classical solvers")
     unknown = crop.trimap == UNKNOWN
     if not unknown.any() or not (crop.trimap == FOREGROUND).any() or not (crop.trimap == BACKGROUND).any():
         return {}

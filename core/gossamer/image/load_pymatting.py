@@ -1,4 +1,4 @@
-"""PyMatting, loaded late: its compiler takes a second, and most jobs never need it."""
+"""PyMatting, loaded where it is used: most jobs never need it, nor the compiler that it brings."""
 
 from __future__ import annotations
 

@@ -396,8 +396,8 @@ class Gfm(_GfmTrunk):
         return self.forward(plate, trimap).fusion
 
     def undecided(self, plate: Tensor, margin: float) -> Tensor:
-        """Where the two likeliest glance classes are at most ``margin`` apart, N 1 H W, bool: rounding decides there
-        which of them alpha is made of."""
+        """Where the two likeliest glance classes are at most ``margin`` (0..1) apart, N 1 H W, bool: rounding decides
+        there which of them alpha is made of. ``plate`` as in :meth:`forward`."""
         return _is_tied(self.forward(plate), margin)
 
 

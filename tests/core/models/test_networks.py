@@ -144,9 +144,6 @@ def test_the_glance_of_gfm_stays_its_own_beside_a_trimap(gfm: Gfm) -> None:
     assert not torch.equal(with_trimap.fusion, without.fusion)
 
 
-# --- LSA --------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", ["gfm-light-tt", "gfm-light-ft", "gfm-light-rim"])
 def test_a_gfm_tells_where_rounding_decides_its_class(name: str) -> None:
     torch.manual_seed(0)
@@ -164,6 +161,9 @@ def test_a_gfm_tells_where_rounding_decides_its_class(name: str) -> None:
     assert told.shape == (1, 1, 70, 90)
     assert told.equal((lead <= margin)[:, None])
     assert 0.4 < told.float().mean() < 0.6
+
+
+# --- LSA --------------------------------------------------------------------------------------------------------------
 
 
 def test_the_compatible_padding_of_lsa_is_the_published_one() -> None:
