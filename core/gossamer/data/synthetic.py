@@ -74,6 +74,9 @@ class SyntheticSettings:
     """Noise, sharpening, JPEG at all."""
     element_size: int = 576
     """Side of the pre-rendered elements; samples are cut out of them at 0.5 to 1.15 of their scale."""
+    largest_share: float = 0.95
+    """Largest side of a sample in sides of its element, which is enlarged rather than cut wider; beyond 1 the element
+    goes on mirrored."""
     window: int = 400
     """Elements in use at a time."""
     renewal: int = 40
@@ -91,6 +94,8 @@ class SyntheticSettings:
             raise SettingError(f"size is {self.size}; give 32 to 1024 pixels.")
         if self.element_size < 128:
             raise SettingError(f"element_size is {self.element_size}; give at least 128 pixels.")
+        if not 0 < self.largest_share <= 2:
+            raise SettingError(f"largest_share is {self.largest_share}; give more than 0, up to 2.")
         if self.window < 1 or self.renewal < 1:
             raise SettingError(f"window is {self.window} and renewal {self.renewal}; give at least 1 for both.")
 
@@ -196,7 +201,7 @@ class SampleGenerator:
         """Cut a sample-sized piece out of an element: scaled, turned, flipped, with the lens's blur."""
         size, whole = self.settings.size, self.settings.element_size
         scale = float(np.exp(rng.uniform(np.log(0.5), np.log(1.15))))
-        scale = max(scale, size / (0.95 * whole))
+        scale = max(scale, size / (self.settings.largest_share * whole))
         angle = rng.uniform(-np.pi, np.pi) if rng.random() < self.settings.rotation else 0.0
         flip = -1 if rng.random() < 0.5 else 1
         blur = float(

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gossamer.models.prior import color_prior
+from gossamer.models.prior import ColorPrior, color_prior
 from gossamer.models.registry import register_model
 
 __all__ = ["GossamerS", "GossamerSConfig", "gossamer_s"]
@@ -152,15 +152,17 @@ class GossamerS(nn.Module):
         if weight is not None and weight.ndim == 4 and weight.shape[1] == _OLD_INPUTS:
             state["stem.0.0.weight"] = F.pad(weight, (0, 0, 0, 0, 0, _EVIDENCE))
 
-    def encode(self, plate: Tensor, trimap: Tensor) -> Encoded:
+    def encode(self, plate: Tensor, trimap: Tensor, prior: ColorPrior | None = None) -> Encoded:
         """Prior and encoder.
 
         Args:
             plate: N 3 H W, sRGB-encoded, 0..1; H and W multiples of 32.
             trimap: N 1 H W in {0, 0.5, 1}.
+            prior: of a larger picture that this one is cut out of; by default that of this one.
         """
         with torch.no_grad(), torch.autocast(plate.device.type, enabled=False):
-            prior = color_prior(plate.float(), trimap.float())
+            if prior is None:
+                prior = color_prior(plate.float(), trimap.float())
             centred = plate.float() - 0.5
             is_foreground, is_background = (trimap > 0.75).float(), (trimap < 0.25).float()
             projected = F.interpolate(prior.projected, scale_factor=2.0, mode="bilinear", align_corners=False)
@@ -220,9 +222,9 @@ class GossamerS(nn.Module):
             stage: (self.config.decoder[stage - 1], 1 << (8 - stage), 1 << (8 - stage)) for stage in self.decoder_stages
         }
 
-    def forward(self, plate: Tensor, trimap: Tensor) -> Tensor:
+    def forward(self, plate: Tensor, trimap: Tensor, prior: ColorPrior | None = None) -> Tensor:
         """Raw alpha, N 1 H W float32; see :meth:`encode` for the inputs."""
-        return self.decode(self.encode(plate, trimap))
+        return self.decode(self.encode(plate, trimap, prior))
 
     def forward_matte(self, plate: Tensor, trimap: Tensor) -> Tensor:
         """The product's contract: alpha N 1 H W in 0..1, exactly 0 and 1 where the trimap says so."""

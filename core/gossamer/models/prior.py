@@ -71,6 +71,10 @@ class ColorPrior(NamedTuple):
     projected in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
 
 
+MAP_CHANNELS = (3, 3, 1, 1, 5)
+"""Channels of the maps of :class:`ColorPrior` after the first, in their order."""
+
+
 def _shift(x: Tensor, dy: int, dx: int) -> Tensor:
     """``out[y, x] = x[y - dy, x - dx]``, zero where that lies outside."""
     padded = F.pad(x, (max(dx, 0), max(-dx, 0), max(dy, 0), max(-dy, 0)))

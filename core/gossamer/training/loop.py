@@ -60,7 +60,7 @@ def train(
         _log.warning("%s holds no checkpoint to go on from; the run begins at its first step", settings.output)
     # What does not go together is said before any file is looked for.
     make_objective(recipe)
-    pipeline = make_pipeline(recipe)
+    pipeline = make_pipeline(recipe, settings.output)
     validation = open_validation(settings)
     fabric = make_fabric(recipe, settings)
     if settings.threads:

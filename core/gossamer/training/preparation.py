@@ -23,6 +23,7 @@ from gossamer.data.vitmatte_samples import ViTMattePipeline
 from gossamer.errors import SettingError
 from gossamer.models.registry import create_model, model_entry
 from gossamer.training.encoders import load_encoder
+from gossamer.training.kept_samples import KeptSamples
 from gossamer.training.parameters import freeze
 from gossamer.training.recipe import Recipe
 from gossamer.training.samples import SampleMaker
@@ -92,23 +93,25 @@ def make_fabric(recipe: Recipe, settings: TrainingSettings) -> Fabric:
     return fabric
 
 
-def make_pipeline(recipe: Recipe) -> SampleMaker:
-    """The samples of ``recipe``; every file is looked for here, none is decoded.
+def make_pipeline(recipe: Recipe, output: Path) -> SampleMaker:
+    """The samples of ``recipe``; every file is looked for here, none is decoded. Kept ones lie in ``output``.
 
     Raises:
-        SettingError: a setting under ``data`` is unknown or out of range, or no folder is named.
+        SettingError: a setting under ``data`` or ``samples`` is unknown or out of range, or no folder is named.
         DataError: a folder of pictures is missing or empty, or files of a set are; all are listed.
     """
     data = dict(recipe.data)
     if data.pop("source", "synthetic") == "synthetic":
         # Pipelines that cut and turn want more than they give back.
-        canvas = recipe.size if recipe.pipeline == "gossamer" else min(1024, recipe.size * 3 // 2)
+        canvas = min(1024, recipe.size * 3 // 2)
+        if recipe.pipeline == "gossamer":
+            canvas = recipe.samples.canvas or recipe.size
         if "size" in data:
             raise SettingError(f"Recipe {recipe.name!r}: data.size follows from size; leave it out.")
         settings = build(SyntheticSettings, {"size": canvas, **data}, f"Recipe {recipe.name!r}", "data.")
         generator = SampleGenerator(settings, recipe.seed)
         if recipe.pipeline == "gossamer":
-            return generator
+            return _kept(generator, recipe, output) if recipe.samples.kept else generator
         return _over(SyntheticSource(generator), recipe)
     if recipe.pipeline == "gossamer":
         raise SettingError(
@@ -119,6 +122,15 @@ def make_pipeline(recipe: Recipe) -> SampleMaker:
     needs = {"gfm": ("alpha",), "ddc": ("trimap",)}.get(recipe.pipeline, ("alpha", "foreground"))
     found = open_set(files, needs=needs, composed=recipe.pipeline in ("lsa", "lsa-online", "vitmatte"))
     return _over(SetSource(found, seed=recipe.seed, cache_bytes=files.cache_bytes), recipe)
+
+
+def _kept(generator: SampleGenerator, recipe: Recipe, output: Path) -> KeptSamples:
+    if model_entry(recipe.model).family != "gossamer":
+        raise SettingError(
+            f"Recipe {recipe.name!r}: samples.kept keeps the prior of gossamer-s as well, and {recipe.model} has none; "
+            "leave it out."
+        )
+    return KeptSamples(generator, output, count=recipe.samples.kept, size=recipe.size, seed=recipe.seed)
 
 
 def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:

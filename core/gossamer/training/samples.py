@@ -19,12 +19,15 @@ from gossamer.data.crops import LayerSample, TrimapSample
 from gossamer.data.gfm_samples import GfmSample
 from gossamer.data.synthetic import Sample
 from gossamer.errors import DataError, GossamerError
+from gossamer.models.prior import MAP_CHANNELS, ColorPrior
+from gossamer.training.kept_samples import KeptSample
 
 __all__ = [
     "AnyBatch",
     "AnySample",
     "Batch",
     "GfmBatch",
+    "KeptBatch",
     "SampleMaker",
     "TrimapBatch",
     "make_loader",
@@ -68,8 +71,27 @@ class TrimapBatch(NamedTuple):
     trimap: Tensor
 
 
-AnyBatch = Batch | GfmBatch | TrimapBatch
-AnySample = Sample | LayerSample | GfmSample | TrimapSample
+class KeptBatch(NamedTuple):
+    """A batch whose prior has been computed already, over more than what is shown."""
+
+    plate: Tensor
+    trimap: Tensor
+    alpha: Tensor
+    foreground: Tensor
+    background: Tensor
+    prior_alpha: Tensor
+    """N 1 H W float32."""
+    prior_maps: Tensor
+    """N 13 H/2 W/2 float32: the other maps of the prior, in its order."""
+
+    @property
+    def prior(self) -> ColorPrior:
+        """The maps by name."""
+        return ColorPrior(self.prior_alpha, *torch.split(self.prior_maps, list(MAP_CHANNELS), dim=1))
+
+
+AnyBatch = Batch | KeptBatch | GfmBatch | TrimapBatch
+AnySample = Sample | KeptSample | LayerSample | GfmSample | TrimapSample
 
 
 class SampleMaker(Protocol):
@@ -93,9 +115,10 @@ def _to_tensors(sample: AnySample) -> AnyBatch:
         plate = sample.plate.astype(np.float32) / 255
         layers = (plate, trimap, sample.alpha, sample.foreground, sample.background)
         return Batch(*(_planes(layer) for layer in layers))
-    kind: type[AnyBatch] = GfmBatch if isinstance(sample, GfmSample) else Batch
-    if isinstance(sample, TrimapSample):
-        kind = TrimapBatch
+    kinds: dict[type[AnySample], type[AnyBatch]] = {
+        LayerSample: Batch, KeptSample: KeptBatch, GfmSample: GfmBatch, TrimapSample: TrimapBatch,
+    }  # fmt: skip
+    kind = kinds[type(sample)]
     return kind(*(_planes(getattr(sample, name)) for name in kind._fields))
 
 

@@ -94,6 +94,6 @@ def repeat_samples(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Train on two samples over and over, those numbered ``broken`` with NaN for alpha."""
 
     def patch(broken: range = range(0)) -> None:
-        monkeypatch.setattr(loop, "make_pipeline", lambda _recipe: Repeating(broken))
+        monkeypatch.setattr(loop, "make_pipeline", lambda _recipe, _output: Repeating(broken))
 
     return patch

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,10 +55,10 @@ def test_weights_of_another_network_are_refused(make_recipe: Callable[..., Recip
     ],
 )
 def test_a_setting_of_the_samples_that_cannot_be_is_named(
-    make_recipe: Callable[..., Recipe], data: dict[str, object], message: str
+    make_recipe: Callable[..., Recipe], tmp_path: Path, data: dict[str, object], message: str
 ) -> None:
     with pytest.raises(SettingError, match=f"Recipe 'test': {message}"):
-        make_pipeline(make_recipe(data=data))
+        make_pipeline(make_recipe(data=data), tmp_path)
 
 
 def test_more_cuda_devices_than_there_are_are_refused(

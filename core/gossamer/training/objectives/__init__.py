@@ -17,7 +17,7 @@ from gossamer.training.objectives.lsa import LSA_TERMS, lsa_losses
 from gossamer.training.objectives.matting import matting_losses, matting_terms
 from gossamer.training.objectives.vitmatte import VITMATTE_TERMS, vitmatte_losses
 from gossamer.training.recipe import Recipe
-from gossamer.training.samples import AnyBatch, Batch, GfmBatch, TrimapBatch
+from gossamer.training.samples import AnyBatch, Batch, GfmBatch, KeptBatch, TrimapBatch
 
 __all__ = ["Objective", "make_objective"]
 
@@ -37,8 +37,13 @@ class Objective:
 
     def losses(self, ask: Callable[..., Any], batch: AnyBatch) -> dict[str, Tensor]:
         """Ask the network and compute its losses."""
-        answer = ask(batch.plate, batch.trimap) if self.sees_trimap else ask(batch.plate)
+        answer = ask(*self._inputs(batch))
         return self.compute(answer, TrimapBatch(batch.plate, batch.trimap) if self.trimap_only else batch)
+
+    def _inputs(self, batch: AnyBatch) -> tuple[Any, ...]:
+        if isinstance(batch, KeptBatch):
+            return batch.plate, batch.trimap, batch.prior
+        return (batch.plate, batch.trimap) if self.sees_trimap else (batch.plate,)
 
 
 def make_objective(recipe: Recipe) -> Objective:
