@@ -71,17 +71,22 @@ class KeptSamples:
             seed: of orders and views.
 
         Raises:
-            SettingError: the samples are smaller than a view, or do not fit the disk.
+            SettingError: the samples are smaller than a view.
         """
         settings = generator.settings
         if settings.size < size:
             raise SettingError(f"samples.canvas is {settings.size}; give at least size, {size}.")
         made_by = hashlib.sha256(f"{__version__} {seed} {settings}".encode()).hexdigest()[:12]
-        self._folder = output / f"samples-{made_by}"
+        self._output, self._folder = output, output / f"samples-{made_by}"
         self._generator, self._count, self._size, self._seed = generator, count, size, seed
-        self._check_room(output)
 
-    def _check_room(self, output: Path) -> None:
+    def check_room(self) -> None:
+        """Look whether the samples that are not there yet fit the disk.
+
+        Raises:
+            SettingError: they do not.
+        """
+        output = self._output
         pixels = self._generator.settings.size**2
         each = pixels * (_LAYER_CHANNELS + 2) + pixels // 4 * 2 * sum(MAP_CHANNELS)
         there = sum(1 for _ in self._folder.glob("*.npz"))
@@ -102,6 +107,10 @@ class KeptSamples:
         turn, place = divmod(index, self._count)
         order = np.random.default_rng([self._seed, 11, turn]).permutation(self._count)
         return _view(np.random.default_rng([self._seed, 12, index]), self._load(int(order[place])), self._size)
+
+    def discard(self) -> None:
+        """Delete all files: the run is at its end."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _load(self, number: int) -> Planes:
         path = self._folder / f"{number:06d}.npz"

@@ -18,6 +18,7 @@ import torch
 
 from gossamer.errors import DataError, GossamerError
 from gossamer.training.checkpoint import CHECKPOINT_NAME
+from gossamer.training.kept_samples import KeptSamples
 from gossamer.training.logbook import StepReport
 from gossamer.training.objectives import make_objective
 from gossamer.training.preparation import keep_freed_memory, make_fabric, make_pipeline
@@ -69,6 +70,8 @@ def train(
         keep_freed_memory()
     run = Run(recipe, settings, fabric, validation, going_on=has_checkpoint)
     first = run.restore() if has_checkpoint else 0
+    if isinstance(pipeline, KeptSamples) and first < recipe.steps:
+        pipeline.check_room()
     loader = make_loader(
         pipeline,
         batch=recipe.batch,
@@ -81,7 +84,7 @@ def train(
     try:
         run.open_logbook(first)
         with closing(read_batches(loader)) as batches:
-            _loop(run, first, batches, report, cancelled)
+            ended = _loop(run, first, batches, report, cancelled)
         if first >= recipe.steps and not has_result(settings.output):
             # It ended between its last checkpoint and the weights: killed, or the disk was full.
             run.save(first, last=True)
@@ -91,6 +94,8 @@ def train(
         # No process leaves while another still writes: its launcher would take that for the end of the run.
         fabric.barrier()
         torch.distributed.destroy_process_group()
+    if ended and isinstance(pipeline, KeptSamples):
+        pipeline.discard()
     return settings.output
 
 
@@ -100,7 +105,8 @@ def _loop(
     batches: Iterator[AnyBatch],
     report: Callable[[StepReport], None] | None,
     cancelled: Callable[[], bool] | None,
-) -> None:
+) -> bool:
+    """Whether it came to the last step."""
     recipe, settings = run.recipe, run.settings
     begun = saved_at = reported_at = time.monotonic()
     bad = samples = 0
@@ -140,4 +146,5 @@ def _loop(
             if report is not None and run.is_main:
                 report(summary)
         if stop:
-            return
+            return step == recipe.steps
+    return True

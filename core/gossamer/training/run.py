@@ -12,10 +12,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from gossamer.data.sample_settings import SAMPLES
 from gossamer.errors import DataError, SettingError
 from gossamer.training.averaging import WeightAverage
 from gossamer.training.checkpoint import load_checkpoint, save_checkpoint
 from gossamer.training.logbook import Averages, Logbook, StepReport
+from gossamer.training.loss_settings import LOSSES
 from gossamer.training.objectives import make_objective
 from gossamer.training.parameters import make_optimizer, set_training_mode
 from gossamer.training.pictures import write_curves, write_samples
@@ -210,8 +212,11 @@ class Run:
 def _differences(asked: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
     """Settings that differ; folders of pictures may have moved, but not become more or fewer. What was not stored yet
     had its default."""
-    defaults = {**_DEFAULTS, "losses": asked["losses"], "samples": asked["samples"]}
-    changed = [key for key in asked if key != "data" and asked[key] != stored.get(key, defaults.get(key))]
+    stored = {**_DEFAULTS, "losses": asked["losses"], "samples": asked["samples"], **stored}
+    for name, kinds, chosen in (("samples", SAMPLES, "pipeline"), ("losses", LOSSES, "objective")):
+        # Those of another kind differ anyway.
+        stored[name] = {**dataclasses.asdict(kinds[asked[chosen]]()), **stored[name]}
+    changed = [key for key in asked if key != "data" and asked[key] != stored.get(key)]
     ours, theirs = asked["data"], stored.get("data", {})
     for key in sorted(ours.keys() | theirs.keys()):
         if key not in FOLDER_SETTINGS:

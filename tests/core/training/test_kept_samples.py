@@ -140,7 +140,17 @@ def test_too_little_room_is_said_before_the_first_sample(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=1_000))
     with pytest.raises(SettingError, match=r"samples\.kept is 3: they need 0\.0 GB in .* keep fewer"):
-        keep(generator, tmp_path / "new")
+        keep(generator, tmp_path / "new").check_room()
+
+
+def test_samples_that_are_there_need_no_room(
+    generator: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = keep(generator, tmp_path)
+    for index in range(COUNT):
+        views.sample(index)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=0))
+    views.check_room()
 
 
 @pytest.mark.parametrize(
@@ -175,10 +185,11 @@ def test_a_run_over_kept_samples_stops_and_goes_on(
     done: list[int] = []
     train(recipe, parts, report=lambda report: done.append(report.step), cancelled=lambda: True)
     assert load_checkpoint(tmp_path / "parts")["step"] == 1
+    assert len(list(tmp_path.glob("parts/samples-*/*.npz"))) == 2
     folder = train(recipe, make_settings("parts", checkpoint_minutes=60, resume=True))
     resumed = load_checkpoint(folder)
     assert all(torch.equal(value, whole["model"][key]) for key, value in resumed["model"].items())
-    assert len(list(folder.glob("samples-*/*.npz"))) == COUNT
+    assert not list(folder.glob("samples-*"))  # nothing asks for them any more
     view = make_pipeline(recipe, folder).sample(0)
     assert isinstance(view, KeptSample)
     assert view.plate.shape == (64, 64, 3)

@@ -130,6 +130,18 @@ def test_another_recipe_is_refused_on_going_on(make_recipe: MakeRecipe, make_set
         train(other, make_settings(resume=True))
 
 
+def test_a_setting_that_is_newer_than_the_run_is_no_difference(
+    make_recipe: MakeRecipe, make_settings: MakeSettings
+) -> None:
+    folder = train(make_recipe(steps=1), make_settings())
+    values = load_checkpoint(folder)
+    del values["recipe"]["samples"]["kept"], values["recipe"]["losses"]["composition"]
+    save_checkpoint(folder, {name: values[name] for name in values if name != "schema"})
+    assert train(make_recipe(steps=1), make_settings(resume=True)) == folder
+    with pytest.raises(SettingError, match=r"different: losses"):
+        train(make_recipe(steps=1, losses=LossWeights(composition=0.5)), make_settings(resume=True))
+
+
 def test_pictures_may_lie_elsewhere_on_going_on(
     make_recipe: MakeRecipe, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
