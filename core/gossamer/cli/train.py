@@ -35,7 +35,9 @@ def _override(recipe: Recipe, assignments: list[str], changes: dict[str, Any]) -
 
     values = dataclasses.asdict(recipe)
     values["data"] = dict(recipe.data)
-    for text in assignments:
+    # Another pipeline or objective has other settings: it comes before what is set of them, wherever it stands.
+    kinds = ("pipeline=", "objective=")
+    for text in sorted(assignments, key=lambda text: not text.startswith(kinds)):
         name, sign, value = text.partition("=")
         table, dot, _ = name.partition(".")
         if dot and sign and isinstance(values.get(table), dict):

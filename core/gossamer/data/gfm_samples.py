@@ -42,6 +42,8 @@ class GfmCrop:
     def __post_init__(self) -> None:
         if not self.sides or min(*self.sides, self.fallback, self.output) < 1:
             raise SettingError(f"GFM's crops need sides of 1 pixel at least, not {self}.")
+        if not 0 <= self.transition <= 1:
+            raise SettingError(f"samples.crop.transition is {self.transition}; give a probability from 0 to 1.")
         if self.anchor not in ("centre", "corner"):
             raise SettingError(f"samples.crop.anchor is {self.anchor!r}; use centre or corner.")
 

@@ -6,17 +6,16 @@ seed alone.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.data.dataset_files import Item, Layers, MattingSet, load_item, read_color
 from gossamer.data.paper_trimaps import ellipse_trimap, erosion_for
+from gossamer.data.recent import Recent
 from gossamer.data.rssn import Composition, Route, RssnSettings, compose_rssn, draw_layers
 from gossamer.data.synthetic import SampleGenerator
 from gossamer.errors import DataError
@@ -24,7 +23,6 @@ from gossamer.image.image import FloatArray
 
 __all__ = ["LayerSource", "SetSource", "SyntheticSource"]
 
-T = TypeVar("T")
 _MANY = 2**31
 
 
@@ -50,26 +48,6 @@ class LayerSource(Protocol):
         ...
 
 
-class _Kept:
-    """The last things that were read, up to a number of bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._used = limit, 0
-        self._values: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-
-    def get(self, key: Hashable, read: Callable[[], T], size: Callable[[T], int]) -> T:
-        if key in self._values:
-            self._values.move_to_end(key)
-            return self._values[key][0]  # type: ignore[return-value]
-        value = read()
-        self._values[key] = (value, size(value))
-        self._used += self._values[key][1]
-        while self._used > self._limit and len(self._values) > 1:
-            _, (_, freed) = self._values.popitem(last=False)
-            self._used -= freed
-        return value
-
-
 def _layer_bytes(layers: Layers) -> int:
     return sum(plane.nbytes for plane in vars(layers).values() if plane is not None)
 
@@ -80,7 +58,7 @@ class SetSource:
     def __init__(self, found: MattingSet, *, seed: int, cache_bytes: int = 500_000_000) -> None:
         """``cache_bytes``: decoded pictures kept in memory, per process."""
         self._set, self._seed = found, seed
-        self._kept = _Kept(cache_bytes)
+        self._kept = Recent(cache_bytes)
         pool = found.backgrounds or tuple(item.background for item in found.items if item.background is not None)
         self._backgrounds = pool
 

@@ -12,13 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gossamer.data.elements import fill_outside
+from gossamer.data.recent import Recent
 from gossamer.errors import DataError
 from gossamer.image.io import read_header
 from gossamer.image.load_pymatting import load_pymatting
 
 __all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "picture_folders", "read_picture"]
 
+_CACHE_BYTES = 400_000_000
+"""Decoded pictures that a library keeps, per process."""
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+
+
+def _bytes(pixels: NDArray[np.uint8]) -> int:
+    return pixels.nbytes
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -73,13 +80,13 @@ def picture_folders(folder: Path) -> list[Path]:
 
 
 class PhotoLibrary:
-    """Photographs of several folders, decoded on first use and kept (about 2 MB each)."""
+    """Photographs of several folders; the last ones drawn are kept decoded (about 2 MB each)."""
 
     def __init__(self, folders: Iterable[str], *, longest: int = 1024) -> None:
         """Args: folders: each is drawn from with equal chance. longest: side to which pictures are reduced."""
         self._paths = [list_pictures(path) for folder in folders for path in picture_folders(Path(folder))]
         self._longest = longest
-        self._decoded: dict[Path, NDArray[np.uint8]] = {}
+        self._recent = Recent(_CACHE_BYTES)
 
     def __bool__(self) -> bool:
         return bool(self._paths)
@@ -88,9 +95,7 @@ class PhotoLibrary:
         """One whole photograph, H x W x 3 RGB."""
         paths = self._paths[int(rng.integers(len(self._paths)))]
         path = paths[int(rng.integers(len(paths)))]
-        if path not in self._decoded:
-            self._decoded[path] = read_picture(path, longest=self._longest)
-        return self._decoded[path]
+        return self._recent.get(path, lambda: read_picture(path, longest=self._longest), _bytes)
 
 
 class CutoutLibrary:
@@ -117,7 +122,7 @@ class CutoutLibrary:
             self._sources += [(path, None) for path in list_pictures(Path(folder))]
         self._cache = Path(cache) if cache else Path.home() / ".cache" / "gossamer" / "foregrounds"
         self._longest = longest
-        self._ready: dict[int, NDArray[np.uint8]] = {}
+        self._recent = Recent(_CACHE_BYTES)
 
     def __bool__(self) -> bool:
         return bool(self._sources)
@@ -129,10 +134,12 @@ class CutoutLibrary:
             index = int(rng.integers(pairs))
         else:
             index = pairs + int(rng.integers(others))
-        if index not in self._ready:
-            image, alpha = self._sources[index]
-            self._ready[index] = self._load_rgba(image) if alpha is None else self._load_pair(image, alpha)
-        return self._ready[index]
+        image, alpha = self._sources[index]
+
+        def load() -> NDArray[np.uint8]:
+            return self._load_rgba(image) if alpha is None else self._load_pair(image, alpha)
+
+        return self._recent.get(index, load, _bytes)
 
     def _load_rgba(self, path: Path) -> NDArray[np.uint8]:
         pixels = read_picture(path, longest=self._longest, channels=4).astype(np.float32) * np.float32(1 / 255)

@@ -14,6 +14,10 @@ from gossamer.errors import DataError, SettingError
 __all__ = ["LAYOUTS", "FolderData", "open_set"]
 
 LAYOUTS = ("am2k", "p3m10k", "adobe", "composition1k", "alphamatting", "folder", "csv")
+_OF_SOME = {
+    "split": ("am2k", "p3m10k", "alphamatting", "csv"), "trimap": ("alphamatting",), "refined": ("adobe",),
+}  # fmt: skip
+"""Settings that only some layouts read."""
 _BACKGROUND_LAYOUTS = ("pictures", "bg20k", "coco")
 
 
@@ -41,6 +45,13 @@ class FolderData:
     def __post_init__(self) -> None:
         if self.source not in LAYOUTS:
             raise SettingError(f"data.source is {self.source!r}; use synthetic, {', '.join(LAYOUTS)}.")
+        for name, layouts in _OF_SOME.items():
+            value = getattr(self, name)
+            if self.source not in layouts and value != type(self).__dataclass_fields__[name].default:
+                raise SettingError(
+                    f"data.{name} is {value!r}, and data.source {self.source!r} has no such thing, only "
+                    f"{', '.join(layouts)}; leave it out."
+                )
         if self.background_layout not in _BACKGROUND_LAYOUTS:
             raise SettingError(
                 f"data.background_layout is {self.background_layout!r}; use {', '.join(_BACKGROUND_LAYOUTS)}."

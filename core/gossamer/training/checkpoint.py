@@ -56,7 +56,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"Cannot read the checkpoint {path}: {error.strerror}.") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
         raise DataError(f"{path} is damaged or not a checkpoint; start again or use an older one.") from error
     if not isinstance(values, dict) or values.get("schema") != _SCHEMA or not values.keys() >= set(_KEYS):
         raise DataError(f"{path} is not a checkpoint of this version; start again in another folder.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import zipfile
@@ -15,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gossamer import __version__
 from gossamer.data.synthetic import Sample, SampleGenerator
 from gossamer.errors import DataError, SettingError
 from gossamer.image.image import FloatArray
@@ -65,7 +63,7 @@ class KeptSamples:
 
         Args:
             generator: makes square samples of sides that are multiples of 32.
-            output: the run's folder; the samples lie in one below it, named after what made them.
+            output: the run's folder; the samples lie in one below it.
             count: how many are made.
             size: side of a view in pixels, a multiple of 32.
             seed: of orders and views.
@@ -73,11 +71,9 @@ class KeptSamples:
         Raises:
             SettingError: the samples are smaller than a view.
         """
-        settings = generator.settings
-        if settings.size < size:
-            raise SettingError(f"samples.canvas is {settings.size}; give at least size, {size}.")
-        made_by = hashlib.sha256(f"{__version__} {seed} {settings}".encode()).hexdigest()[:12]
-        self._output, self._folder = output, output / f"samples-{made_by}"
+        if generator.settings.size < size:
+            raise SettingError(f"samples.canvas is {generator.settings.size}; give at least size, {size}.")
+        self._output, self._folder = output, output / "kept-samples"
         self._generator, self._count, self._size, self._seed = generator, count, size, seed
 
     def check_room(self) -> None:
@@ -109,8 +105,19 @@ class KeptSamples:
         return _view(np.random.default_rng([self._seed, 12, index]), self._load(int(order[place])), self._size)
 
     def discard(self) -> None:
-        """Delete all files: the run is at its end."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Delete all files: the run is at its end, or at its beginning, where they could only be another's.
+
+        Raises:
+            DataError: they cannot be deleted.
+        """
+        if not self._folder.exists():
+            return
+        try:
+            shutil.rmtree(self._folder)
+        except OSError as error:
+            raise DataError(
+                f"Cannot delete {self._folder}: {error.strerror}. Delete that folder of samples."
+            ) from error
 
     def _load(self, number: int) -> Planes:
         path = self._folder / f"{number:06d}.npz"

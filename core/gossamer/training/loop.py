@@ -71,6 +71,9 @@ def train(
     run = Run(recipe, settings, fabric, validation, going_on=has_checkpoint)
     first = run.restore() if has_checkpoint else 0
     if isinstance(pipeline, KeptSamples) and first < recipe.steps:
+        if not has_checkpoint and run.is_main:
+            pipeline.discard()
+        fabric.barrier()
         pipeline.check_room()
     loader = make_loader(
         pipeline,
@@ -90,12 +93,12 @@ def train(
             run.save(first, last=True)
     finally:
         run.close()
+    if ended and run.is_main and isinstance(pipeline, KeptSamples):
+        pipeline.discard()
     if fabric.world_size > 1:
         # No process leaves while another still writes: its launcher would take that for the end of the run.
         fabric.barrier()
         torch.distributed.destroy_process_group()
-    if ended and isinstance(pipeline, KeptSamples):
-        pipeline.discard()
     return settings.output
 
 

@@ -14,7 +14,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch import nn
 
 from gossamer.data.ddc_samples import DdcPipeline
-from gossamer.data.gfm_samples import GfmPipeline
+from gossamer.data.gfm_samples import GfmCrop, GfmPipeline
 from gossamer.data.layer_source import LayerSource, SetSource, SyntheticSource
 from gossamer.data.lsa_samples import LsaPipeline
 from gossamer.data.sources import FolderData, open_set
@@ -24,6 +24,7 @@ from gossamer.errors import SettingError
 from gossamer.models.registry import create_model, model_entry
 from gossamer.training.encoders import load_encoder
 from gossamer.training.kept_samples import KeptSamples
+from gossamer.training.loss_settings import DdcLosses
 from gossamer.training.parameters import freeze
 from gossamer.training.recipe import Recipe
 from gossamer.training.samples import SampleMaker
@@ -75,6 +76,9 @@ def make_fabric(recipe: Recipe, settings: TrainingSettings) -> Fabric:
         )
     # More than one process on one machine or several: DDP, whatever Fabric would guess.
     strategy = "ddp" if devices * nodes > 1 else "auto"
+    if strategy == "ddp" and isinstance(recipe.losses, DdcLosses) and not recipe.losses.glance:
+        # GFM's glance is then asked for its likeliest class alone and learns nothing.
+        strategy = "ddp_find_unused_parameters_true"
     fabric = Fabric(
         accelerator=device,
         strategy=strategy,
@@ -137,6 +141,8 @@ def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:
     size, seed, samples = recipe.size, recipe.seed, recipe.samples
     match recipe.pipeline:
         case "gfm":
+            if samples.crop.output not in (size, GfmCrop().output):
+                raise SettingError(f"Recipe {recipe.name!r}: samples.crop.output follows from size; leave it out.")
             return GfmPipeline(source, samples, size=size, seed=seed)
         case "vitmatte":
             return ViTMattePipeline(source, samples, size=size, seed=seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from gossamer.errors import ModelError
-from gossamer.models.weights import find_manifest, load_weights
+from gossamer.models.weights import find_manifest, list_manifests, load_weights
 from gossamer.training.checkpoint import CHECKPOINT_NAME, load_checkpoint
 
 __all__ = ["load_start"]
@@ -27,7 +27,8 @@ def load_start(model: nn.Module, start: str, architecture: str) -> None:
         DataError: the run's checkpoint is damaged.
     """
     folder = Path(start)
-    if not (folder / CHECKPOINT_NAME).is_file():
+    # A shipped name is never a folder that happens to be called so; that one is ./NAME, as in all commands.
+    if start in [shipped.name for shipped in list_manifests()] or not (folder / CHECKPOINT_NAME).is_file():
         manifest = find_manifest(start)
         load_weights(model, manifest)
         return

@@ -241,6 +241,25 @@ def test_settings_of_tables_are_changed(run: Callable[..., Result], tmp_path: Pa
     assert (recipe["schedule"]["kind"], recipe["data"]["window"]) == ("constant", 3)
 
 
+def test_what_is_set_of_another_pipeline_holds_in_any_order(run: Callable[..., Result], tmp_path: Path) -> None:
+    settings = ("steps=1", "losses.scales=3", "samples.jitter=0.1", "objective=lsa", "pipeline=lsa")
+    result = run("-o", tmp_path / "run", *(word for text in settings for word in ("--set", text)))
+    assert result.exit_code == 0, result.output
+    recipe = load_checkpoint(tmp_path / "run")["recipe"]
+    assert (recipe["losses"]["scales"], recipe["samples"]["jitter"]) == (3, 0.1)
+
+
+def test_two_processes_learn_without_gfms_glance(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path, recipe: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("gossamer-s", "gfm-light-tt"), encoding="utf-8")
+    words = ("--set", "pipeline=ddc", "--set", "objective=ddc", "--set", "losses.glance=0", "--set", "steps=2")
+    process = start("-o", tmp_path / "run", "--workers", 0, "--devices", 2, *words)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert load_checkpoint(tmp_path / "run")["step"] == 2
+
+
 def test_a_setting_inside_a_number_is_refused(run: Callable[..., Result], tmp_path: Path) -> None:
     error = run("-o", tmp_path / "run", "--set", "steps.more=3").exception
     assert isinstance(error, SettingError)

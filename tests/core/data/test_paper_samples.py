@@ -206,6 +206,7 @@ def test_jitter_keeps_colours_in_range() -> None:
         (lambda: ViTMatteSamples(shrunk=4), "samples.shrunk is 4; give at least 32"),
         (lambda: DdcSamples(enlarge=0.5), "samples.enlarge is 0.5; give 1 to 4"),
         (lambda: GfmSamples(route="guess"), "samples.route is 'guess'; use files"),  # type: ignore[arg-type]
+        (lambda: GfmCrop(transition=7.0), "samples.crop.transition is 7.0; give a probability"),
         (lambda: GfmCrop(anchor="left"), "samples.crop.anchor is 'left'; use centre"),  # type: ignore[arg-type]
     ],
 )

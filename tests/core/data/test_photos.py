@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from gossamer.data import photos
 from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, picture_folders, read_picture
 from gossamer.data.pool import ELEMENT_KINDS, ElementPool
 from gossamer.errors import DataError, MissingDependencyError
@@ -160,3 +161,26 @@ def test_every_kind_of_element_has_an_object_and_mixed_alpha(kind: str) -> None:
         again = render(np.random.default_rng(seed), 128).layers
         np.testing.assert_array_equal(again, layers)
     assert mixed > 100
+
+
+def test_memory_holds_the_last_pictures_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), np.full((10, 10, 3), index, np.uint8))
+    read: list[int] = []
+
+    def decode(path: Path, **_values: int) -> np.ndarray:
+        read.append(int(path.stem))
+        return np.full((10, 10, 3), int(path.stem), np.uint8)
+
+    monkeypatch.setattr(photos, "read_picture", decode)
+    monkeypatch.setattr(photos, "_CACHE_BYTES", 700)  # two pictures
+    library = PhotoLibrary([str(tmp_path)])
+    expected: list[int] = []
+    kept: list[int] = []
+    for seed in range(40):
+        drawn = int(library.draw(np.random.default_rng(seed))[0, 0, 0])
+        if drawn not in kept:
+            expected.append(drawn)
+        kept = [*(index for index in kept if index != drawn), drawn][-2:]
+    assert read == expected
+    assert set(read) == {0, 1, 2, 3}

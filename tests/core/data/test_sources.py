@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def open_folder(
 ) -> MattingSet:
     settings = FolderData(source="folder", root=str(root), backgrounds=tuple(str(path) for path in backgrounds))
     return open_set(settings, needs=needs, composed=composed)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source": "folder", "split": "validation"}, r"data\.split is 'validation', and data\.source 'folder' has no"),
+        ({"source": "am2k", "trimap": 2}, r"data\.trimap is 2, and .* only alphamatting; leave it out"),
+        ({"source": "composition1k", "refined": True}, r"data\.refined is True, .* only adobe"),
+    ],
+)
+def test_a_setting_that_the_layout_does_not_read_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        FolderData(**values)
 
 
 def test_all_that_is_missing_is_said_at_once(tmp_path: Path, paint: Paint) -> None:

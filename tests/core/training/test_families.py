@@ -232,6 +232,12 @@ def test_what_does_not_go_together_is_named(
         train(make(model, pipeline, objective), make_settings())
 
 
+def test_gfms_side_is_the_recipes_size(make_settings: MakeSettings) -> None:
+    recipe = make("gfm-light-tt", "gfm", "gfm", samples={"crop": {"output": 96}})
+    with pytest.raises(SettingError, match=r"samples\.crop\.output follows from size"):
+        train(recipe, make_settings())
+
+
 def test_the_generators_pipeline_takes_no_folder(make_settings: MakeSettings, written: Path) -> None:
     recipe = make("lsa-light", "gossamer", "matting", data={"source": "folder", "root": str(written)})
     with pytest.raises(SettingError, match="the pipeline gossamer makes its own pictures"):

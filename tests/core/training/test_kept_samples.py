@@ -107,11 +107,15 @@ def test_views_depend_on_their_number_alone(generator: Counting, tmp_path: Path)
     assert torch.equal(torch.cat(prior[1:], dim=1), expected[0].prior_maps)
 
 
-def test_samples_of_other_settings_are_not_taken_for_these(generator: Counting, tmp_path: Path) -> None:
-    keep(generator, tmp_path).sample(0)
-    other = Counting(SyntheticSettings(size=96, element_size=128, window=2, jpeg=1.0), 3)
-    KeptSamples(other, tmp_path, count=COUNT, size=96, seed=3).sample(0)
-    assert len(other.made) == 1
+def test_a_run_that_begins_takes_no_samples_of_another(
+    make_recipe: Callable[..., Recipe], make_settings: Callable[..., TrainingSettings], tmp_path: Path
+) -> None:
+    keep(SampleGenerator(SETTINGS, 99), tmp_path / "run", seed=99).sample(0)
+    kept = next(tmp_path.glob("run/kept-samples/*.npz"))
+    foreign = kept.read_bytes()
+    recipe = make_recipe(model="gossamer-s", steps=2, samples=SyntheticSamples(kept=COUNT, canvas=96))
+    train(recipe, make_settings(checkpoint_minutes=60), cancelled=lambda: True)
+    assert all(path.read_bytes() != foreign for path in kept.parent.glob("*.npz"))
 
 
 def test_a_damaged_file_is_named(generator: Counting, tmp_path: Path) -> None:
@@ -185,11 +189,11 @@ def test_a_run_over_kept_samples_stops_and_goes_on(
     done: list[int] = []
     train(recipe, parts, report=lambda report: done.append(report.step), cancelled=lambda: True)
     assert load_checkpoint(tmp_path / "parts")["step"] == 1
-    assert len(list(tmp_path.glob("parts/samples-*/*.npz"))) == 2
+    assert len(list(tmp_path.glob("parts/kept-samples/*.npz"))) == 2
     folder = train(recipe, make_settings("parts", checkpoint_minutes=60, resume=True))
     resumed = load_checkpoint(folder)
     assert all(torch.equal(value, whole["model"][key]) for key, value in resumed["model"].items())
-    assert not list(folder.glob("samples-*"))  # nothing asks for them any more
+    assert not (folder / "kept-samples").exists()  # nothing asks for them any more
     view = make_pipeline(recipe, folder).sample(0)
     assert isinstance(view, KeptSample)
     assert view.plate.shape == (64, 64, 3)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from gossamer.errors import ModelError, SettingError
+from gossamer.errors import DataError, ModelError, SettingError
+from gossamer.models.weights import find_manifest
 from gossamer.training.parameters import make_optimizer
 from gossamer.training.preparation import make_fabric, make_model, make_pipeline
 from gossamer.training.recipe import Recipe
@@ -38,6 +40,19 @@ def test_an_unknown_network_is_named(make_recipe: Callable[..., Recipe]) -> None
 def test_first_weights_that_are_not_there_are_named(make_recipe: Callable[..., Recipe]) -> None:
     with pytest.raises(ModelError, match="No weights named 'nowhere'"):
         make_model(make_recipe(start_from="nowhere"))
+
+
+def test_a_shipped_name_is_not_a_run_that_is_called_so(
+    make_recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gossamer-s").mkdir()
+    (tmp_path / "gossamer-s" / "last.ckpt").write_bytes(b"another run")
+    model = make_model(make_recipe(model="gossamer-s", start_from="gossamer-s"))
+    expected = load_file(find_manifest("gossamer-s").file("safetensors"))
+    assert all(torch.equal(value, expected[key]) for key, value in model.state_dict().items())
+    with pytest.raises(DataError, match=r"gossamer-s.last\.ckpt is damaged"):
+        make_model(make_recipe(model="gossamer-s", start_from="./gossamer-s"))
 
 
 def test_weights_of_another_network_are_refused(make_recipe: Callable[..., Recipe]) -> None:
