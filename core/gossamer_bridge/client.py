@@ -142,8 +142,9 @@ class WorkerClient:
 
         Raises:
             JobError: the worker says what is wrong; finished frames are on disk.
-            JobCancelledError: ``cancelled`` said so; finished frames are on disk.
-            WorkerDiedError: the worker ended, or gave no sign of life; it is gone.
+            JobCancelledError: ``cancelled`` said so, or :meth:`close` was called; finished frames are on disk.
+            WorkerDiedError: the worker ended, also by a signal or for another job's sake, or gave no sign of life; it
+                is gone.
             WorkerTimeoutError: no progress for ``stall_timeout``; the worker has been ended.
         """
         frames: list[FrameDone] = []
@@ -214,12 +215,12 @@ class WorkerClient:
         )
 
     def close(self) -> None:
-        """Ask the worker to end, and end it if it does not within ``close_timeout``. May be called again."""
-        if self._exchange is None:
-            return
-        if self._exchange.process.exit_code is None:
-            self._exchange.tell("shutdown", timeout=self.settings.close_timeout)
-        self._exchange.process.close(self.settings.close_timeout)
+        """Ask the worker to end, and end it if it does not within ``close_timeout``. May be called again.
+
+        Jobs that it has are cancelled.
+        """
+        if self._exchange is not None:
+            self._exchange.close()
 
     def kill(self) -> None:
         """End the worker at once."""

@@ -102,4 +102,4 @@ class JobError(BridgeError):
 
 
 class JobCancelledError(BridgeError):
-    """The artist stopped the job; finished frames are on disk."""
+    """The artist stopped the job, or the host closed its worker; finished frames are on disk."""

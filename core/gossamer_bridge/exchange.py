@@ -80,6 +80,9 @@ class Exchange:
         self._lock = threading.Lock()
         self._waiting: dict[int, queue.SimpleQueue[Message | None]] = {}
         self._ended = threading.Event()
+        self._is_closing = False
+        self._why_ended = ""
+        """For the other requests, when one of them had the worker ended."""
         self._wire_error: WireError | None = None
         self.process = WorkerProcess(command, environment, on_message=self._receive, on_end=self._end)
 
@@ -105,8 +108,10 @@ class Exchange:
 
         Raises:
             JobError: the worker's own refusal.
-            JobCancelledError: ``cancelled`` said so; whatever the worker still does is not waited for any longer.
-            WorkerDiedError: it ended, talked nonsense, or gave no sign of life; it is gone.
+            JobCancelledError: ``cancelled`` said so, or :meth:`close` was called; whatever the worker still does is
+                not waited for any longer.
+            WorkerDiedError: it ended, was told to end by somebody else, talked nonsense, or gave no sign of life; it
+                is gone.
             WorkerTimeoutError: too late; it has been ended.
         """
         process = self.process
@@ -154,7 +159,7 @@ class Exchange:
                 cancel_sent = now
                 self._send_cancel(request.identifier)
             if cancel_sent is not None and now - cancel_sent > self.settings.cancel_timeout:
-                self.process.kill()
+                self._kill("another job was cancelled and did not stop in time")
                 raise JobCancelledError(
                     "Cancelled. The worker did not stop by itself and was ended; it starts again with the next job."
                 )
@@ -180,6 +185,8 @@ class Exchange:
                 return message
             elif isinstance(message, Failure):
                 if message.kind == "CancelledError":
+                    if cancel_sent is None and not self._is_closing:
+                        raise self._death(was_told_to_end=True)
                     raise JobCancelledError(message.message)
                 text = name_knobs(message.message, self.settings.knob_names)
                 raise JobError(text, kind=message.kind, exit_code=message.exit_code)
@@ -190,7 +197,7 @@ class Exchange:
         if verb == "status":  # asked while a job runs, which must not be the victim
             text = f"The worker did not answer within {timeout:g} s."
             raise WorkerTimeoutError(text, next_step="It is busy; ask later.")
-        self.process.kill()
+        self._kill(f"it did not answer {verb!r} in time")
         log = self.process.log_tail() or "none"
         raise WorkerTimeoutError(
             f"The worker did not answer {verb!r} within {timeout:g} s and was ended. Its last words: {log}"
@@ -199,20 +206,31 @@ class Exchange:
     def _check_life(self, since_heard: float, stall: float, since_moved: float) -> None:
         silence = self.settings.silence_timeout
         if since_heard > silence:
-            self.process.kill()
+            self._kill("it gave no sign of life")
             text = f"The worker gave no sign of life for {silence:g} s and was ended."
             raise WorkerDiedError(text, log=self.process.log_tail())
         if since_moved > stall:
-            self.process.kill()
+            self._kill("another job made no progress")
             log = self.process.log_tail() or "none"
             raise WorkerTimeoutError(
                 f"The worker made no progress for {stall:g} s and was ended. Its last words: {log}"
             )
 
-    def tell(self, verb: str, *, timeout: float) -> None:
-        """Send a request whose answer nobody waits for; silently nothing if the worker is gone or does not read."""
-        with contextlib.suppress(BridgeError, OSError, ValueError):
-            self.process.send(to_header(Request(next(self._identifiers), verb)), timeout=timeout)
+    def close(self) -> None:
+        """Ask the worker to end, and end it if it does not within ``close_timeout``. May be called again.
+
+        What is open then counts as cancelled: nobody is to start another worker for it.
+        """
+        self._is_closing = True
+        timeout = self.settings.close_timeout
+        if self.process.exit_code is None:
+            with contextlib.suppress(BridgeError, OSError, ValueError):  # it is gone, or does not read
+                self.process.send(to_header(Request(next(self._identifiers), "shutdown")), timeout=timeout)
+        self.process.close(timeout)
+
+    def _kill(self, why: str) -> None:
+        self._why_ended = self._why_ended or why
+        self.process.kill()
 
     def _send_cancel(self, identifier: int) -> None:
         header = to_header(Request(next(self._identifiers), "cancel", {"id": identifier}))
@@ -220,15 +238,32 @@ class Exchange:
         with contextlib.suppress(BridgeError, OSError, ValueError):
             self.process.send(header, timeout=self.settings.cancel_timeout)
 
-    def _death(self) -> BridgeError:
-        """Why nothing more will come."""
-        if self._wire_error is not None:
+    def _death(self, *, was_told_to_end: bool = False) -> BridgeError:
+        """Why nothing more will come.
+
+        A worker that is told to end, by a signal say, answers what it is at with a CancelledError. Where no cancel was
+        sent, that is ``was_told_to_end``.
+        """
+        if self._wire_error is None:
+            code = self.process.close(self.settings.close_timeout)
+        else:
             self.process.kill()
+        # First what this side did: a worker that is ended may leave half a message behind.
+        if self._is_closing:
+            return JobCancelledError("Cancelled, because the worker was closed.")
+        if self._why_ended:
+            return WorkerDiedError(f"The worker was ended, because {self._why_ended}.", log=self.process.log_tail())
+        if self._wire_error is not None:
             return WorkerDiedError(
                 f"The worker sent what is no message and was ended. {self._wire_error.message}",
                 log=self.process.log_tail(),
             )
-        code = self.process.close(self.settings.close_timeout)
+        if was_told_to_end:
+            return WorkerDiedError(
+                "The worker was told to end from outside of the host, which some systems do when memory runs out.",
+                log=self.process.log_tail(),
+                next_step="Run the job again with a smaller tile.",
+            )
         if self.process.was_ended:
             return WorkerDiedError("The worker closed its end of the pipe and was ended.", log=self.process.log_tail())
         if code == -9:

@@ -58,7 +58,8 @@ def run_job(
 ) -> JobResult:
     """Run one job and tell the host how it goes. Blocks; call it from a thread of the host's own.
 
-    A worker that dies is replaced once, and the job goes on with the frames that are not finished.
+    A worker that dies, or is ended by anyone but the keeper's ``close``, is replaced once, and the job goes on with the
+    frames that are not finished.
 
     Args:
         knobs: what the artist set.

@@ -15,6 +15,7 @@ import pytest
 from gossamer_bridge import __version__
 from gossamer_bridge.client import WorkerClient
 from gossamer_bridge.errors import (
+    BridgeError,
     JobCancelledError,
     JobError,
     WireFormatError,
@@ -215,6 +216,44 @@ def test_cancelling_works_before_the_first_answer(make_client: Make) -> None:
     client.start()
     with pytest.raises(JobCancelledError):
         client.matte(JOB, cancelled=lambda: True)
+
+
+def test_a_cancel_that_nobody_sent_is_the_workers_end(make_client: Make) -> None:
+    client = make_client({"matte": [["fail", "CancelledError", "Cancelled."], ["log", "SIGTERM"], ["exit", 0]]})
+    client.start()
+    with pytest.raises(WorkerDiedError, match=r"told to end from outside of the host.*SIGTERM.*smaller tile"):
+        client.matte(JOB, cancelled=lambda: False)
+    assert not client.is_alive
+
+
+def test_a_worker_that_stops_unasked_and_stays_is_ended(make_client: Make) -> None:
+    client = make_client({"matte": [["fail", "CancelledError", "Cancelled."], ["hang"]]}, close_timeout=0.3)
+    client.start()
+    with pytest.raises(WorkerDiedError, match="told to end"):
+        client.matte(JOB)
+    assert client.pid is not None
+    assert not is_running(client.pid)
+
+
+@pytest.mark.parametrize("last", [[], [["fail", "CancelledError", "Cancelled."]], [["raw", b"GSMR\0\0\0\x40".hex()]]])
+def test_closing_cancels_what_is_open_however_the_worker_goes(make_client: Make, last: list[Any]) -> None:
+    client = make_client({"matte": [["event", "started", {}], ["await_shutdown"], *last, ["exit", 0]]})
+    client.start()
+    errors: list[BridgeError] = []
+    has_started = threading.Event()
+
+    def ask() -> None:
+        try:
+            client.matte(JOB, on_event=lambda event: has_started.set())
+        except BridgeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert has_started.wait(20)
+    client.close()
+    thread.join(20)
+    assert [type(error) for error in errors] == [JobCancelledError]
 
 
 def test_a_worker_that_does_not_obey_a_cancel_is_ended(make_client: Make) -> None:

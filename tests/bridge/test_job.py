@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gossamer_bridge.errors import JobCancelledError, JobError, KnobError, WorkerDiedError, WorkerStartError
+from gossamer_bridge.host import JobProgress
 from gossamer_bridge.job import WorkerKeeper, run_job
 from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs
@@ -128,6 +129,32 @@ def test_a_job_goes_on_with_a_new_worker_where_the_old_one_died(
     assert "out of memory" in host.messages[0]
     assert "started again" in host.messages[0]
     assert host.reports[-1].fraction == 1
+
+
+def test_a_job_that_the_worker_cancels_unasked_goes_on_with_a_new_one(
+    make_keeper: MakeKeeper, jobs: Callable[[], list[Any]]
+) -> None:
+    first = {"matte": [STARTED, frame(1), ["fail", "CancelledError", "Cancelled."], ["exit", 0]]}
+    result = run_job(KNOBS, FakeHost(), make_keeper(first, {"matte": [frame(2), frame(3), REPLY]}))
+    assert [done.frame for done in result.frames] == [1, 2, 3]
+    assert result.restarts == 1
+    assert [job["frames"] for job in jobs()] == ["1-3", "2-3"]
+
+
+def test_a_worker_that_is_closed_during_a_job_is_not_started_again(make_keeper: MakeKeeper, tmp_path: Path) -> None:
+    keeper = make_keeper({"matte": [STARTED, ["await_shutdown"], ["exit", 0]]})
+    closing = threading.Thread(target=keeper.close)
+
+    def close(report: JobProgress) -> bool:
+        if report.state == "solving":
+            closing.start()
+        return False
+
+    host = FakeHost(cancel_when=close)
+    with pytest.raises(JobCancelledError, match="because the worker was closed"):
+        run_job(KNOBS, host, keeper)
+    closing.join(20)
+    assert (tmp_path / "starts").read_text(encoding="utf-8") == "1"
 
 
 def test_a_worker_that_dies_before_it_began_is_replaced_with_the_same_job(

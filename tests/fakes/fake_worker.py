@@ -10,6 +10,7 @@ object of verb to actions; ``start`` is done before anything is read. An action 
 * ``["exit", code]``, ``["crash"]``: end, or die as if shot
 * ``["sleep", seconds]``, ``["hang"]``: stop reading for a while or for ever; ``["hang", true]``: deaf to SIGTERM too
 * ``["await_cancel"]``: wait for the request ``cancel`` and then fail with CancelledError
+* ``["await_shutdown"]``: wait for the request ``shutdown`` and answer it
 * ``["mute"]``: close the pipe that answers go through, and stay alive
 """
 
@@ -137,6 +138,11 @@ class _Worker:
         assert asked.arguments == {"id": request.identifier}
         self.send(Reply(asked.identifier, {"found": True}))
         self.send(Failure(request.identifier, "CancelledError", "Cancelled.", 130))
+
+    def do_await_shutdown(self, request: Request) -> None:
+        asked = self.read()
+        assert asked.verb == "shutdown"
+        self.send(Reply(asked.identifier))
 
     def do_mute(self, request: Request) -> None:
         self.stdout.close()

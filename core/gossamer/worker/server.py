@@ -45,6 +45,8 @@ class Work:
 
     request: Request
     cancelled: threading.Event = field(default_factory=threading.Event)
+    has_begun: bool = False
+    """Until then a cancel takes it out of ``Server._open`` and answers it."""
 
 
 class Server:
@@ -60,7 +62,8 @@ class Server:
         self._open: dict[int, Work] = {}
         """Every request that is not answered yet, by its identifier."""
         self._current: Work | None = None
-        self._lock = threading.Lock()
+        # Reentrant, because a signal calls `end` on the main thread wherever that one is.
+        self._lock = threading.RLock()
         self._heard = time.monotonic()
         self._files = ThreadPoolExecutor(1, "gossamer-files")
         self._quick: Mapping[str, Callable[[Request], Mapping[str, Any]]] = {
@@ -96,8 +99,9 @@ class Server:
 
     def _stop(self, work: Work) -> None:
         work.cancelled.set()
-        if work is self._current:
-            self.networks.interrupt()
+        with self._lock:  # or the pass that is stopped may be the next request's
+            if work is self._current:
+                self.networks.interrupt()
 
     def _is_idle(self) -> bool:
         with self._lock:
@@ -153,10 +157,14 @@ class Server:
             self._queue.put(work)
 
     def _do(self, work: Work, how: Callable[[Work], tuple[Mapping[str, Any], bytes]]) -> None:
-        """Do a request and answer it."""
+        """Do a request and answer it, unless it was cancelled while it waited: then it is answered already."""
         is_model_work = how == self._with_model
-        if is_model_work:
-            self._current = work
+        with self._lock:
+            if self._open.get(work.request.identifier) is not work:
+                return
+            work.has_begun = True
+            if is_model_work:
+                self._current = work
         try:
             if work.cancelled.is_set():
                 self._fail(work.request, CancelledError("Cancelled before it began."))
@@ -166,8 +174,8 @@ class Server:
             with self._lock:
                 self._open.pop(work.request.identifier, None)
                 self._heard = time.monotonic()
-            if is_model_work:
-                self._current = None
+                if is_model_work:
+                    self._current = None
 
     def _answer(self, request: Request, act: Callable[[], tuple[Mapping[str, Any], bytes]]) -> None:
         try:
@@ -238,11 +246,19 @@ class Server:
         }
 
     def _cancel(self, request: Request) -> Mapping[str, Any]:
+        identifier = request.arguments.get("id", 0)
         with self._lock:
-            work = self._open.get(request.arguments.get("id", 0))
-        if work is None:
-            return {"found": False}
-        self._stop(work)
+            work = self._open.get(identifier)
+            if work is None:
+                return {"found": False}
+            is_waiting = not work.has_begun
+            if is_waiting:
+                del self._open[identifier]
+        if is_waiting:
+            # Answered here: what it waits for may take longer than a host waits before it ends the whole worker.
+            self._fail(work.request, CancelledError("Cancelled before it began."))
+        else:
+            self._stop(work)
         return {"found": True}
 
     def _shutdown(self, request: Request) -> Mapping[str, Any]:

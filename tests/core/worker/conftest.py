@@ -60,6 +60,10 @@ class Host:
                 self._answers[message.identifier] = message
         return self._answers.pop(identifier)
 
+    def has_answered(self, identifier: int) -> bool:
+        """Whether that request's answer is among those that were read while another one was waited for."""
+        return identifier in self._answers
+
     def ask(self, identifier: int, verb: str, arguments: dict[str, Any] | None = None, body: bytes = b"") -> Any:
         self.send(Request(identifier, verb, arguments or {}, body))
         return self.answer(identifier)

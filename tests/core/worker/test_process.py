@@ -21,9 +21,9 @@ import pytest
 
 from gossamer.image.io import read_image
 from gossamer_bridge.client import WorkerClient, WorkerSettings
-from gossamer_bridge.errors import JobCancelledError, JobError, WorkerDiedError
+from gossamer_bridge.errors import BridgeError, JobCancelledError, JobError, WorkerDiedError
 from gossamer_bridge.host import JobProgress
-from gossamer_bridge.job import WorkerKeeper, run_job
+from gossamer_bridge.job import JobResult, WorkerKeeper, run_job
 from gossamer_bridge.pixels import BOTTOM_UP, TOP_DOWN, Pixels
 from gossamer_bridge.protocol import Event
 from gossamer_bridge.settings import Knobs, frames_text
@@ -289,6 +289,134 @@ def test_a_signal_ends_the_worker_politely(make_worker: MakeWorker) -> None:
     assert "a signal asked for it" in worker.log_tail()
 
 
+class Queued:
+    """Two jobs for one worker: the second waits behind the first. Each frame takes a moment and gives nothing."""
+
+    FRAMES = """
+import time
+import gossamer.worker.jobs as jobs
+from gossamer.errors import CancelledError
+from gossamer_bridge.settings import parse_frames
+
+def matte(values, networks, emit, cancelled):
+    emit("started", {"frames": values["frames"], "total": 1, "done": {}})
+    for frame in parse_frames(values["frames"]):
+        deadline = time.monotonic() + float(values["plate_space"])
+        while time.monotonic() < deadline:
+            if cancelled() and values["outputs"]["layer"] != "deaf":
+                raise CancelledError("Cancelled.")
+            time.sleep(0.02)
+        emit("frame", {"frame": frame, "outputs": ["/m.exr"]})
+    return {"asked": {}, "done": {}, "seconds": 1.0}
+
+jobs.matte = matte
+"""
+
+    def __init__(self, **settings: Any) -> None:
+        self.keeper = WorkerKeeper(WorkerSettings(command=worker_program(self.FRAMES), **settings))
+        self.results: dict[str, JobResult | BridgeError] = {}
+        self.threads: list[threading.Thread] = []
+
+    def begin(self, name: str, host: FakeHost, *, frames: str, seconds: float = 0.2, layer: str = "") -> None:
+        """Give the job to the worker, in a thread, and wait until the worker has it."""
+        knobs = Knobs(plate="/p", output="/o", frames=frames, plate_space=str(seconds), layer=layer)
+
+        def run() -> None:
+            try:
+                self.results[name] = run_job(knobs, host, self.keeper)
+            except BridgeError as error:
+                self.results[name] = error
+
+        self.threads.append(threading.Thread(target=run))
+        self.threads[-1].start()
+        client = self.keeper.client()
+        while (status := client.status()).state == "idle" or status.queued + 1 < len(self.threads):
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        """Wait for every job."""
+        for thread in self.threads:
+            thread.join(WAIT)
+            assert not thread.is_alive()
+
+    def frames_of(self, name: str) -> list[int]:
+        result = self.results[name]
+        assert isinstance(result, JobResult), result
+        return [frame.frame for frame in result.frames]
+
+
+@pytest.fixture
+def queued() -> Iterator[Callable[..., Queued]]:
+    made: list[Queued] = []
+
+    def make(**settings: Any) -> Queued:
+        made.append(Queued(**settings))
+        return made[-1]
+
+    yield make
+    for entry in made:
+        entry.keeper.close()
+
+
+def test_cancelling_a_job_that_waits_leaves_the_one_before_it_alone(queued: Callable[..., Queued]) -> None:
+    both = queued(cancel_timeout=1.0)
+    waiting = FakeHost()
+    both.begin("first", FakeHost(), frames="1,2", seconds=1.5)
+    both.begin("second", waiting, frames="1")
+    waiting.cancel()
+    both.end()
+    assert isinstance(both.results["second"], JobCancelledError)
+    assert both.frames_of("first") == [1, 2]
+    first = both.results["first"]
+    assert isinstance(first, JobResult)
+    assert first.restarts == 0
+
+
+def test_a_job_whose_worker_gets_a_signal_from_elsewhere_goes_on_with_another(queued: Callable[..., Queued]) -> None:
+    both = queued()
+    host, waiting = FakeHost(), FakeHost()
+    both.begin("first", host, frames="1,2,3", seconds=0.4)
+    both.begin("second", waiting, frames="7")
+    while not any(report.finished for report in host.reports):
+        time.sleep(0.02)
+    pid = both.keeper.client().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    both.end()
+    assert both.frames_of("first") == [1, 2, 3]
+    assert both.frames_of("second") == [7]
+    assert [len(entry.messages) for entry in (host, waiting)] == [1, 1]
+    assert "told to end from outside of the host" in host.messages[0]
+
+
+def test_a_job_whose_worker_is_ended_for_another_jobs_sake_goes_on_with_another(
+    queued: Callable[..., Queued],
+) -> None:
+    both = queued(cancel_timeout=0.3)
+    deaf, waiting = FakeHost(), FakeHost()
+    both.begin("deaf", deaf, frames="1", seconds=60.0, layer="deaf")
+    both.begin("waiting", waiting, frames="7")
+    deaf.cancel()
+    both.end()
+    assert "did not stop by itself" in str(both.results["deaf"])
+    assert both.frames_of("waiting") == [7]
+    assert "because another job was cancelled and did not stop in time" in waiting.messages[0]
+
+
+def test_a_worker_that_its_own_host_closes_is_not_started_again_for_the_jobs_it_had(
+    queued: Callable[..., Queued],
+) -> None:
+    both = queued()
+    hosts = FakeHost(), FakeHost()
+    both.begin("first", hosts[0], frames="1", seconds=60.0)
+    both.begin("second", hosts[1], frames="1")
+    both.keeper.close()
+    both.end()
+    assert [type(both.results[name]) for name in ("first", "second")] == [JobCancelledError] * 2
+    assert [host.messages for host in hosts] == [[], []]
+    assert both.keeper.current is None
+
+
 HOST_PROGRAM = """
 import json, os, sys, time
 sys.path[:0] = [{root!r} + "/core", {root!r}]
@@ -345,7 +473,7 @@ def test_a_worker_whose_work_cannot_be_stopped_ends_all_the_same(make_job: MakeJ
     client.start()
 
     def ask() -> None:
-        with pytest.raises(WorkerDiedError):
+        with pytest.raises(JobCancelledError, match="because the worker was closed"):
             client.matte(make_job())
 
     thread = threading.Thread(target=ask)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gossamer.errors import CancelledError, ModelError
-from gossamer.worker import jobs, server
+from gossamer.worker import files, jobs, server
 from gossamer_bridge.answers import Hello, Status
 from gossamer_bridge.errors import WireClosedError
 from gossamer_bridge.protocol import Event, Failure, Reply, Request, from_header
@@ -119,6 +119,109 @@ def test_a_job_that_waits_can_be_cancelled(host: Host, work: SlowWork) -> None:
     work.go.set()
     assert host.answer(2) == Failure(2, "CancelledError", "Cancelled before it began.", 130)
     assert work.count == 1
+
+
+def test_jobs_that_wait_are_answered_while_the_one_before_them_goes_on(host: Host, work: SlowWork) -> None:
+    host.send(Request(1, "matte", JOB))
+    assert work.running.wait(WAIT)
+    for identifier in (2, 3, 4):
+        host.send(Request(identifier, "matte", JOB))
+    assert host.ask(5, "cancel", {"id": 3}).values == {"found": True}
+    assert host.ask(6, "cancel", {"id": 2}).values == {"found": True}
+    assert host.ask(7, "cancel", {"id": 2}).values == {"found": False}  # what is answered is no longer there
+    assert Status.from_values(host.ask(8, "status").values).queued == 1
+    assert [host.has_answered(identifier) for identifier in (1, 2, 3, 4)] == [False, True, True, False]
+    work.go.set()
+    assert isinstance(host.answer(1), Reply)
+    assert isinstance(host.answer(4), Reply)
+    assert work.count == 2
+
+
+def test_a_number_that_was_cancelled_while_it_waited_is_free_again(host: Host, work: SlowWork) -> None:
+    host.send(Request(1, "matte", JOB))
+    assert work.running.wait(WAIT)
+    host.send(Request(2, "matte", JOB))
+    host.ask(3, "cancel", {"id": 2})
+    host.send(Request(2, "matte", JOB))
+    assert host.ask(4, "status").values["queued"] == 1
+    assert isinstance(host.answer(2), Failure)
+    work.go.set()
+    assert isinstance(host.answer(2), Reply)
+    assert work.count == 2
+
+
+def test_a_cancel_between_the_queue_and_the_beginning_is_answered_once(
+    make_host: Callable[..., Host], work: SlowWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_taken, go_on = threading.Event(), threading.Event()
+    do = server.Server._do
+
+    def hesitate(*arguments: Any) -> None:
+        is_taken.set()
+        assert go_on.wait(WAIT)
+        do(*arguments)
+
+    monkeypatch.setattr(server.Server, "_do", hesitate)
+    host = make_host()
+    host.send(Request(1, "matte", JOB))
+    assert is_taken.wait(WAIT)
+    host.ask(2, "cancel", {"id": 1})
+    host.ask(3, "status")
+    was_answered = host.has_answered(1)
+    go_on.set()
+    work.go.set()
+    assert was_answered
+    assert isinstance(host.answer(1), Failure)
+    assert isinstance(host.ask(4, "matte", JOB), Reply)
+    assert not host.has_answered(1)
+    assert work.count == 1
+
+
+def test_a_picture_that_waits_to_be_stored_can_be_cancelled(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    is_stored, go_on = threading.Event(), threading.Event()
+    names: list[str] = []
+
+    def store(arguments: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+        names.append(arguments["name"])
+        is_stored.set()
+        assert go_on.wait(WAIT)
+        return {}
+
+    monkeypatch.setattr(files, "store", store)
+    host.send(Request(1, "store", {"name": "first"}))
+    assert is_stored.wait(WAIT)
+    host.send(Request(2, "store", {"name": "second"}))
+    host.ask(3, "cancel", {"id": 2})
+    host.ask(4, "status")
+    was_answered = host.has_answered(2)
+    go_on.set()
+    assert was_answered
+    assert isinstance(host.ask(5, "store", {"name": "third"}), Reply)
+    assert names == ["first", "third"]
+
+
+def test_the_end_of_a_job_keeps_its_cancel_from_stopping_the_next_one(host: Host, work: SlowWork) -> None:
+    """The pass that is stopped is the network's, whoever uses it by then."""
+    stopping, go_on = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        stopping.set()
+        assert go_on.wait(WAIT)
+
+    host.server.networks.interrupt = interrupt  # type: ignore[method-assign]
+    host.send(Request(1, "matte", JOB))
+    assert work.running.wait(WAIT)
+    host.send(Request(2, "matte", JOB))
+    host.send(Request(3, "cancel", {"id": 1}))
+    assert stopping.wait(WAIT)
+    assert isinstance(host.answer(1), Failure)
+    work.running.clear()
+    is_too_early = work.running.wait(0.3)
+    go_on.set()
+    assert not is_too_early
+    assert work.running.wait(WAIT)
+    work.go.set()
+    assert isinstance(host.answer(2), Reply)
 
 
 def test_cancelling_what_is_not_there_is_no_error(host: Host) -> None:
