@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -13,6 +11,7 @@ from gossamer.image.alpha import over, premultiply
 from gossamer.image.color import LINEAR, SRGB, from_scene_linear, resolve_space, to_display, to_scene_linear
 from gossamer.image.header import rgb_channels
 from gossamer.image.image import FloatArray, Image, Window
+from gossamer.image.paths import expand_home, kind_of
 from gossamer.image.reading import read_image
 
 __all__ = ["BACKDROPS", "comp_preview", "rgb_pixels"]
@@ -94,8 +93,8 @@ def _backdrop(name: str, width: int, height: int) -> FloatArray:
         squares = (np.arange(height)[:, None] // side + np.arange(width)[None, :] // side) % 2
         levels = np.asarray(_CHECKER, np.float32)[squares]
         return np.repeat(levels[..., None], 3, axis=2)
-    path = Path(name).expanduser()
-    if not path.is_file():
+    path = expand_home(name)
+    if kind_of(path) != "file":
         raise SettingError(f"--comp {name!r} is neither a file nor one of {', '.join(BACKDROPS)}.")
     picture = read_image(path)
     linear = to_scene_linear(rgb_pixels(picture), resolve_space(picture, "").name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,11 +11,14 @@ from pathlib import Path
 from gossamer.errors import SequenceError
 from gossamer.image.frames import FrameRange
 from gossamer.image.movie import MOVIE_SUFFIXES, MovieSource
+from gossamer.image.paths import expand_home, kind_of
 from gossamer.image.pattern import NUMBERED, has_token, padding_of, split_pattern
 from gossamer.image.reading import IMAGE_SUFFIXES
 from gossamer.image.source import FrameSource, ImageSequence
 
 __all__ = ["open_source"]
+
+_log = logging.getLogger(__name__)
 
 
 def open_source(text: str, *, frames: FrameRange | None = None) -> FrameSource:
@@ -25,27 +29,29 @@ def open_source(text: str, *, frames: FrameRange | None = None) -> FrameSource:
       does not matter.
     * ``shot.1001.exr``: this file alone, as a still; with ``frames``, the sequence it belongs to (if it has
       neighbours).
-    * a folder: its one sequence, or its stills when no two names form a sequence.
+    * a folder: its one sequence, or its stills when no two names form a sequence. A picture that is alone in it is a
+      sequence of one frame where a dot, underscore or dash stands before its number.
     * a movie file: its frames, counted from 1 (needs the extra ``movie``).
 
     ``frames`` does not limit the source: compare with :func:`missing_frames`.
 
     Raises:
-        SequenceError: nothing is there, the pattern is wrong, or a folder holds several things.
+        SequenceError: nothing is there or can be reached, the pattern is wrong, or a folder holds several things.
         MissingDependencyError: a movie is named and PyAV is not installed.
     """
     if not text.strip():
         raise SequenceError("No file, pattern or folder given.")
-    path = Path(text).expanduser()
-    if path.is_dir():
+    path = expand_home(text)
+    kind = kind_of(path)
+    if kind == "folder":
         return _open_folder(path)
     if path.suffix.lower() in MOVIE_SUFFIXES:
         return MovieSource(path)
-    if path.is_file():
+    if kind == "file":
         return _open_file(path, frames)
     if has_token(path.name):
         return _open_pattern(path)
-    if not path.parent.is_dir():
+    if kind_of(path.parent) != "folder":
         raise SequenceError(f"There is no folder {path.parent}.")
     raise SequenceError(f"There is no file {path}." + _neighbours(path))
 
@@ -53,7 +59,11 @@ def open_source(text: str, *, frames: FrameRange | None = None) -> FrameSource:
 def _neighbours(path: Path) -> str:
     """A hint at the files whose names begin alike."""
     beginning = re.split(r"[\d#%$]", path.name)[0] or path.stem
-    names = sorted(p.name for p in path.parent.iterdir() if not p.name.startswith(".") and p.name.startswith(beginning))
+    try:
+        visible = [p.name for p in path.parent.iterdir() if not p.name.startswith(".")]
+    except OSError:
+        return ""
+    names = sorted(name for name in visible if name.startswith(beginning))
     if not names:
         return ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -61,13 +71,32 @@ def _neighbours(path: Path) -> str:
 
 
 def _list_files(folder: Path) -> list[Path]:
-    """Visible files; names with a leading dot are somebody's temporary files."""
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(".") and p.is_file())
+    """Visible files; names with a leading dot are somebody's temporary files.
+
+    What is out of reach (a link into a closed folder) is left out with a warning, unless there is nothing else.
+    """
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise SequenceError(f"Cannot list the folder {folder}: {error.strerror}.") from error
+    files: list[Path] = []
+    problems: list[SequenceError] = []
+    for entry in entries:
+        try:
+            if kind_of(entry) == "file":
+                files.append(entry)
+        except SequenceError as error:
+            problems.append(error)
+    if problems and not files:
+        raise problems[0]
+    for problem in problems:
+        _log.warning("%s It is left out.", problem)
+    return files
 
 
 def _open_pattern(path: Path) -> ImageSequence:
     before, padding, after = split_pattern(path)
-    if not path.parent.is_dir():
+    if kind_of(path.parent) != "folder":
         if has_token(str(path.parent)):
             raise SequenceError(f"{path}: the frame number belongs in the file name, not in a folder's name.")
         raise SequenceError(f"There is no folder {path.parent}.")
@@ -103,7 +132,13 @@ def _open_file(path: Path, frames: FrameRange | None) -> ImageSequence:
     still = ImageSequence({1: path}, is_still=True, stem=path.stem, suffix=path.suffix)
     if not match:
         return still
-    members = _families(_list_files(path.parent)).get((match["stem"], path.suffix.lower()), {})
+    try:
+        files = _list_files(path.parent)
+    except SequenceError:
+        if frames is not None:
+            raise
+        files = [path]  # a file can be read in a folder that cannot be listed
+    members = _families(files).get((match["stem"], path.suffix.lower()), {})
     frame = int(match["number"])
     if frames is not None and len(members) > 1:
         return _sequence({**members, frame: path}, match["stem"], padding_of(_numbers(members)), path.suffix)
@@ -138,16 +173,19 @@ def _families(files: Iterable[Path]) -> dict[tuple[str, str], dict[int, Path]]:
 
 
 def _open_folder(folder: Path) -> FrameSource:
-    try:
-        files = _list_files(folder)
-    except OSError as error:
-        raise SequenceError(f"Cannot list the folder {folder}: {error.strerror}.") from error
+    files = _list_files(folder)
     pictures = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     movies = [p for p in files if p.suffix.lower() in MOVIE_SUFFIXES]
     if not pictures:
         also = f" It holds the movie {movies[0].name}; name that file." if movies else ""
         raise SequenceError(f"The folder {folder} holds no pictures.{also}")
-    families = {key: members for key, members in _families(pictures).items() if len(members) > 1}
+    alone = len(pictures) == 1
+    families = {
+        (stem, suffix): members
+        for (stem, suffix), members in _families(pictures).items()
+        # Alone, a digit that is joined to a letter belongs to the name: hero_v2.exr.
+        if len(members) > 1 or (alone and stem.endswith((".", "_", "-")))
+    }
     in_families = sum(len(members) for members in families.values())
     if len(families) == 1 and in_families == len(pictures):
         ((stem, _), members) = next(iter(families.items()))

@@ -38,9 +38,9 @@ def guide_channel(image: Image, label: str) -> GuideReading:
     """The channel that carries the guide: alpha if there is one, else red (or grey).
 
     A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more, and
-    a wholly opaque or clear one also where red is constant: on a frame without its subject a painted guide is black,
-    and opaque as on every other frame. Not so where the colours are a picture: a roto that was drawn over the plate is
-    empty on a frame without its subject.
+    a wholly opaque one also where red is constant: on a frame without its subject a painted guide is black, and opaque
+    as on every other frame. A wholly clear alpha over a constant red is obeyed: on such a frame a matte in the alpha of
+    a white picture is empty. So is a constant alpha over a picture: a roto that was drawn over the plate.
 
     Raises:
         TrimapError: no channel can be chosen, or it holds no finite value.
@@ -56,7 +56,7 @@ def guide_channel(image: Image, label: str) -> GuideReading:
         raise TrimapError(f"{label} has no alpha, red or grey channel; it has: {', '.join(image.channels)}.")
     if alpha is not None and red is not None and red != alpha:
         values = image.channel(alpha)
-        says_more = values.flat[0] in (0, 1) or not _is_constant(image.channel(red))
+        says_more = values.flat[0] == 1 or not _is_constant(image.channel(red))
         if _is_constant(values) and says_more and not _is_coloured(image):
             name = red
             notes.append(f"{label}: the alpha channel is {values.flat[0]:g} everywhere, so {red} is read")

@@ -16,24 +16,32 @@ def match_guide(plate: FrameSource, guide: FrameSource) -> FrameSource:
     """The guide, numbered as the plate.
 
     Sequences match by frame number and a still fits every frame. Of two folders of stills the pictures match by file
-    name without ending, where the guide's name may go on (``cat.png`` and ``cat_trimap.png``).
+    name without ending, where the guide's name may go on (``cat.png`` and ``cat_trimap.png``). A sequence of one frame
+    goes either way: beside a sequence it has a number, beside stills a name.
 
     Raises:
         SequenceError: one is a set of stills with names of their own and the other is not, or a still has no partner.
     """
-    plate_set = isinstance(plate, ImageSequence) and plate.is_set
-    guide_set = isinstance(guide, ImageSequence) and guide.is_set
-    if guide.is_still or not (plate_set or guide_set):
+    if guide.is_still:
         return guide
-    if not (isinstance(plate, ImageSequence) and isinstance(guide, ImageSequence) and plate_set and guide_set):
-        if plate.is_still and len(plate.frames) == 1 and isinstance(guide, ImageSequence):
-            named = {1: plate.path(plate.frames[0])}
-            return _pair(named, guide, plate.frames)
+    sets = [source for source in (plate, guide) if isinstance(source, ImageSequence) and source.is_set]
+    if isinstance(plate, ImageSequence) and isinstance(guide, ImageSequence):
+        if sets and _may_go_by_name(plate) and _may_go_by_name(guide):
+            return _pair(plate.files, guide, plate.frames)
+        is_unnumbered = plate.is_still and not plate.padding
+        if is_unnumbered and len(guide.frames) == 1 and guide.frames != plate.frames:
+            return _pair(plate.files, guide, plate.frames)  # cat.png, and cat_7.png alone in a folder
+    if sets:
         raise SequenceError(
             f"Cannot tell which pictures belong together: {plate.describe()} {guide.describe()} "
             "Number both alike, or give both as folders with the same file names."
         )
-    return _pair(plate.files, guide, plate.frames)
+    return guide
+
+
+def _may_go_by_name(source: ImageSequence) -> bool:
+    """A picture without neighbours may be a still that has a number in its name: IMG_1234.jpg."""
+    return source.is_set or len(source.frames) == 1
 
 
 def _pair(named: Mapping[int, Path], guide: ImageSequence, frames: tuple[int, ...]) -> ImageSequence:

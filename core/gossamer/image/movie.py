@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ class MovieSource:
 
     The index is made by reading the packets without decoding them, so opening is quick and every number means the same
     picture whether frames are read in order or not. Reading in order decodes each frame once. Safe for several threads.
+
+    Pictures are upright, as players show them: what the camera's rotation tag says is applied.
     """
 
     is_still = False
@@ -59,6 +62,9 @@ class MovieSource:
         self.frames = tuple(range(1, len(self._times) + 1))
         self._decoder: Any = None
         self._next = 0
+        self._size = (self._stream.width, self._stream.height)
+        with suppress(ImageReadError):  # only a picture knows its rotation tag; what is broken, reading will tell
+            self._size = _shown_size(self._decode(1))
 
     def path(self, frame: int) -> Path:
         """The movie file, for every frame."""
@@ -68,7 +74,8 @@ class MovieSource:
         """One line: size, frames, rate."""
         stream = self._stream
         rate = f" at {float(stream.average_rate):g} fps" if stream.average_rate else ""
-        return f"{self._path}: movie, {stream.width}x{stream.height}, frames 1-{len(self._times)}{rate}."
+        width, height = self._size
+        return f"{self._path}: movie, {width}x{height}, frames 1-{len(self._times)}{rate}."
 
     def read(self, frame: int) -> Image:
         """Decode one frame: R, G, B (and A) in 0..1, display values as the movie shows them (full range RGB).
@@ -124,7 +131,9 @@ class MovieSource:
         }[deep, has_alpha]
         matrix = _matrix(picture)
         stored = picture.reformat(format=target, src_colorspace=matrix, dst_colorspace=matrix).to_ndarray()
-        pixels = stored.astype(np.float32) / np.float32(65535 if deep else 255)
+        is_turned, down, right = _placing(picture)
+        upright = (stored.swapaxes(0, 1) if is_turned else stored)[::down, ::right]
+        pixels = np.ascontiguousarray(upright, np.float32) / np.float32(65535 if deep else 255)
         image = Image.from_pixels(pixels, ("R", "G", "B", "A") if has_alpha else ("R", "G", "B"))
         values: dict[str, Any] = {}
         types: dict[str, str] = {}
@@ -133,7 +142,8 @@ class MovieSource:
             values["FramesPerSecond"], types["FramesPerSecond"] = (rate.numerator, rate.denominator), "rational"
         aspect = self._stream.sample_aspect_ratio
         if aspect:
-            values["PixelAspectRatio"], types["PixelAspectRatio"] = float(aspect), "float"
+            values["PixelAspectRatio"] = float(1 / aspect if is_turned else aspect)
+            types["PixelAspectRatio"] = "float"
         return Image(
             pixels=pixels,
             channels=image.channels,
@@ -143,6 +153,27 @@ class MovieSource:
             data_type="uint16" if deep else "uint8",
             metadata=Metadata(values, types),
         )
+
+
+def _placing(picture: Any) -> tuple[bool, int, int]:
+    """How a stored picture is laid upright: rows and columns change places, then the steps along rows and columns.
+
+    The rotation tag is a matrix [a b u; c d v; x y w] that takes a stored place (x, y) to (ax + cy, bx + dy). Rows run
+    downwards. Only right angles and mirrors are applied; no camera writes others.
+    """
+    stated = picture.side_data.get("DISPLAYMATRIX")
+    if stated is None:
+        return False, 1, 1
+    a, b, _, c, d = (int(value) for value in np.frombuffer(stated, np.int32)[:5])
+    if a == d == 0 and b and c:
+        return True, -1 if b < 0 else 1, -1 if c < 0 else 1
+    if b == c == 0:
+        return False, -1 if d < 0 else 1, -1 if a < 0 else 1
+    return False, 1, 1
+
+
+def _shown_size(picture: Any) -> tuple[int, int]:
+    return (picture.height, picture.width) if _placing(picture)[0] else (picture.width, picture.height)
 
 
 def _matrix(picture: Any) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gossamer.errors import SequenceError
+from gossamer.image.paths import expand_home, kind_of
 from gossamer.image.pattern import has_token, split_pattern
 from gossamer.image.reading import IMAGE_SUFFIXES
 from gossamer.image.source import FrameSource, ImageSequence
@@ -15,8 +16,12 @@ __all__ = ["names_folder", "output_path"]
 
 
 def names_folder(text: str) -> bool:
-    """Whether an output is a folder whatever its name looks like: it is one already, or ends with a slash."""
-    return text.endswith(("/", os.sep)) or Path(text).expanduser().is_dir()
+    """Whether an output is a folder whatever its name looks like: it is one already, or ends with a slash.
+
+    Raises:
+        SequenceError: it lies in a folder that is closed to the user.
+    """
+    return text.endswith(("/", os.sep)) or kind_of(expand_home(text)) == "folder"
 
 
 def output_path(
@@ -41,10 +46,11 @@ def output_path(
         inputs: further sources (guides) whose files must not be overwritten.
 
     Raises:
-        SequenceError: one file name for several frames, a wrong pattern, or the result would overwrite an input.
+        SequenceError: one file name for several frames, a wrong pattern, a folder that is closed to the user, or the
+            result would overwrite an input.
     """
     text = str(pattern_or_folder)
-    target = Path(text).expanduser()
+    target = expand_home(text)
     is_folder = names_folder(text)
     is_pattern = has_token(target.name) and not is_folder
     is_file = target.suffix.lower() in IMAGE_SUFFIXES and not is_folder
@@ -93,4 +99,7 @@ def _place(path: Path) -> Path:
 
 
 def _same(first: Path, second: Path) -> bool:
-    return first.exists() and second.exists() and first.samefile(second)
+    try:
+        return first.samefile(second)
+    except OSError:  # one is not there, or out of reach: writing will tell
+        return False

@@ -12,7 +12,7 @@ import OpenImageIO as oiio  # noqa: N813  the name its own documentation uses
 from numpy.typing import NDArray
 
 from gossamer.errors import ImageReadError
-from gossamer.image.header import Header, Metadata, common_type, picture_channels, rgb_channels
+from gossamer.image.header import Header, Metadata, alpha_channel, common_type, picture_channels, rgb_channels
 from gossamer.image.image import FloatArray, Image, Window
 
 __all__ = ["IMAGE_SUFFIXES", "half_to_float", "read_header", "read_image", "read_picture"]
@@ -68,7 +68,8 @@ def read_image(path: Path, *, channels: Sequence[str] | None = None) -> Image:
     Args:
         channels: the names to read, in this order. None reads every channel of the part.
             A multi-part EXR is read from the first part that holds all wanted channels; without a wish, from the first
-            part that holds a colour picture, else from the first part.
+            part with R, G and B outside any layer, else with a layer's, else with a grey picture (Y), else with an
+            alpha, else from the first part.
 
     Raises:
         ImageReadError: the file is missing, empty, truncated, of an unsupported format, or lacks a wanted channel.
@@ -177,6 +178,10 @@ def _describe(source: Any, path: Path, wanted: Sequence[str] | None) -> Header:
     kinds_of = {a.name: _WRITABLE.get(str(a.type), str(a.type)) for a in spec.extra_attribs if a.name in values}
     window = Window(spec.x, spec.y, spec.width, spec.height)
     display = Window(spec.full_x, spec.full_y, spec.full_width, spec.full_height)
+    if file_format != "openexr" and (window.width, window.height) == (display.width, display.height):
+        # PNG (oFFs), TIFF (XPosition) and DPX say where on a page or a scan the picture lies. That is no overscan, and
+        # nobody sees it: every viewer shows the whole picture.
+        window = display = Window(0, 0, spec.width, spec.height)
     return Header(
         path=path,
         channels=tuple(spec.channelnames),
@@ -200,8 +205,16 @@ def _stated_space(spec: Any, file_format: str) -> str:
     stated = str(spec.getattribute("colorInteropID") or "")
     if not stated and file_format == "png":
         stated = str(spec.getattribute("oiio:ColorSpace") or "")
-        stated = "" if stated.lower() in ("srgb", "srgb_rec709_scene") else stated
+        stated = "" if stated.lower() in ("srgb", "srgb_rec709_scene") or _is_srgb_by_gamma(spec, stated) else stated
     return stated
+
+
+def _is_srgb_by_gamma(spec: Any, stated: str) -> bool:
+    """Whether only a PNG's gAMA chunk of 0.45455 speaks: the specification has sRGB pictures carry that value for
+    decoders that know no sRGB, and ImageMagick writes no sRGB chunk beside it. A cICP chunk that says gamma
+    2.2 means it."""
+    gamma = float(spec.getattribute("oiio:Gamma") or 0)
+    return stated == "g22_rec709_scene" and abs(gamma - 2.2) < 0.01 and spec.getattribute("CICP") is None
 
 
 def _type_name(kind: str, bits: int) -> str:
@@ -226,13 +239,20 @@ def _choose_part(parts: Sequence[tuple[str, ...]], path: Path, wanted: Sequence[
             + "; ".join(", ".join(names) for names in parts)
             + "."
         )
-    for index, names in enumerate(parts):
-        try:
-            if len(rgb_channels(names)) == 3:
-                return index
-        except ImageReadError:
-            continue
-    return 0
+    return min(range(len(parts)), key=lambda index: _rank(parts[index]), default=0)  # of equals the first
+
+
+def _rank(names: tuple[str, ...]) -> int:
+    """How much a part looks like the picture itself, 0 most: the order of channels within one part, across parts."""
+    try:
+        colours = rgb_channels(names)
+    except ImageReadError:
+        colours = ()
+    if len(colours) == 3:
+        return 0 if "." not in colours[0] else 1
+    if colours in (("Y",), ("y",)):
+        return 2
+    return 3 if alpha_channel(names) else 4
 
 
 def _read_channels(source: Any, header: Header, names: tuple[str, ...]) -> FloatArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -221,3 +223,80 @@ def test_a_broken_frame_names_its_file(tmp_path: Path) -> None:
     _touch(tmp_path, "a.0001.exr", "a.0002.exr")
     with pytest.raises(ImageReadError, match=r"a\.0002\.exr cannot be opened; it may be truncated or damaged"):
         open_source(str(tmp_path)).read(2)
+
+
+def test_one_numbered_picture_in_a_folder_is_a_sequence_of_one_frame(tmp_path: Path) -> None:
+    _touch(tmp_path, "plate.1001.png", "notes.txt")
+    source = _open(tmp_path)
+    assert (source.frames, source.is_still, source.is_set) == ((1001,), False, False)
+    assert (source.stem, source.separator, source.padding) == ("plate", ".", 4)
+
+
+@pytest.mark.parametrize("names", [("hero_v2.png",), ("cat.png",), ("cat_1.png", "dog_2.png")])
+def test_pictures_without_a_frame_number_stay_stills(tmp_path: Path, names: tuple[str, ...]) -> None:
+    _touch(tmp_path, *names)
+    source = _open(tmp_path)
+    assert (source.is_set, source.frames) == (True, tuple(range(1, len(names) + 1)))
+
+
+def _close(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str = "") -> None:
+    """Let nothing below a folder, or one entry of it, be reached: as ``chmod a-x``, which does not bind root."""
+    stat = Path.stat
+
+    def refuse(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self != folder and self.is_relative_to(folder / name):
+            raise PermissionError(13, "Permission denied", str(self))
+        return stat(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+
+
+@pytest.mark.parametrize("name", ["shot.####.exr", "shot.1001.exr", "clip.mov", "in", "in/shot.####.exr"])
+def test_a_folder_that_is_closed_is_named_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    _touch(tmp_path, "shot.1001.exr")
+    _close(monkeypatch, tmp_path)
+    with pytest.raises(SequenceError, match=rf"Cannot reach {re.escape(str(tmp_path / name))}: Permission denied"):
+        open_source(str(tmp_path / name))
+
+
+def test_a_folder_of_files_that_cannot_be_reached_is_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _touch(tmp_path, "shot.1001.exr")
+    _close(monkeypatch, tmp_path)
+    with pytest.raises(SequenceError, match=r"Cannot reach .*shot\.1001\.exr: Permission denied"):
+        open_source(str(tmp_path))
+
+
+def test_one_entry_out_of_reach_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, "a.1.exr", "a.2.exr", "old.exr")
+    _close(monkeypatch, tmp_path, "old.exr")
+    assert _open(tmp_path).frames == _open(tmp_path / "a.#.exr").frames == (1, 2)
+    assert f"Cannot reach {tmp_path}/old.exr: Permission denied. It is left out." in caplog.text
+
+
+def test_a_file_is_read_from_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    _touch(tmp_path, "shot.1001.exr", "shot.1002.exr")
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert _open(tmp_path / "shot.1001.exr").frames == (1001,)
+    for name, frames in (("shot.1001.exr", "1001-1002"), ("shot.####.exr", "")):
+        with pytest.raises(SequenceError, match=r"Cannot list the folder .*: Permission denied"):
+            _open(tmp_path / name, frames)
+    with pytest.raises(SequenceError, match=r"There is no file .*shot\.7\.exr\.$"):
+        _open(tmp_path / "shot.7.exr")
+
+
+def test_a_name_that_begins_with_a_tilde_is_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _touch(tmp_path, "~plate.png")
+    monkeypatch.chdir(tmp_path)
+    source = open_source("~plate.png")
+    assert source.path(1) == Path("~plate.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_source("~/~plate.png").path(1) == tmp_path / "~plate.png"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import OpenImageIO as oiio  # noqa: N813
 import pytest
 
 from gossamer.errors import ImageReadError, ImageWriteError
+from gossamer.image.color import resolve_space
 from gossamer.image.image import Image, Window
 from gossamer.image.io import (
     Metadata,
@@ -243,6 +247,26 @@ def test_the_part_that_holds_the_wanted_channels_is_read(tmp_path: Path) -> None
         read_image(path, channels=("R", "Z"))
 
 
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [
+        ([("albedo.R", "albedo.G", "albedo.B"), ("R", "G", "B", "A")], 1),
+        ([("Z",), ("N.R", "N.G", "N.B"), ("A",)], 1),
+        ([("Z",), ("A",)], 1),
+        ([("Z",), ("A",), ("Y",)], 2),
+        ([("R", "G", "B"), ("left.R", "left.G", "left.B"), ("R", "G", "B", "A")], 0),
+    ],
+)
+def test_channels_without_a_layer_come_first_across_parts(
+    tmp_path: Path, parts: list[tuple[str, ...]], wanted: int
+) -> None:
+    path = tmp_path / "parts.exr"
+    _write_parts(path, [(f"part{index}", channels) for index, channels in enumerate(parts)])
+    assert read_header(path).part == wanted
+    assert (read_picture(path).pixels == wanted + 1).all()
+    assert read_image(path, channels=parts[0][:1]).pixels[0, 0, 0] == 1
+
+
 def test_without_colour_the_first_part_is_read(tmp_path: Path) -> None:
     _write_parts(tmp_path / "parts.exr", [("depth", ("Z",)), ("motion", ("u", "v"))])
     assert read_image(tmp_path / "parts.exr").channels == ("Z",)
@@ -453,3 +477,61 @@ def test_a_value_that_half_cannot_hold_is_an_error(tmp_path: Path) -> None:
         write_image(tmp_path / "a.exr", image, data_type="half")
     write_image(tmp_path / "a.exr", image, data_type="float")
     assert read_image(tmp_path / "a.exr").pixels[0, 0, 0] == 70000
+
+
+def _write_png(path: Path, chunks: dict[bytes, bytes]) -> Path:
+    """8 x 6, black, with chunks of one's own in front of the pixels, and no others that state colour or place."""
+    done, encoded = cv2.imencode(".png", np.zeros((6, 8, 3), np.uint8))
+    assert done
+    stored = bytes(encoded.tobytes())
+    at = stored.find(b"IDAT") - 4
+    own = b""
+    for kind, data in chunks.items():
+        own += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    path.write_bytes(stored[:at] + own + stored[at:])
+    return path
+
+
+@pytest.mark.parametrize("offset", [(40, 30), (-4, -3)])
+def test_a_layers_offset_does_not_move_a_png(tmp_path: Path, offset: tuple[int, int]) -> None:
+    image = read_image(_write_png(tmp_path / "a.png", {b"oFFs": struct.pack(">iiB", *offset, 0)}))
+    assert image.data_window == image.display_window == Window(0, 0, 8, 6)
+
+
+def test_a_place_on_the_page_does_not_move_a_tiff(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(8, 6, 3, "uint8")
+    spec.x, spec.y = 3, 2
+    spec.full_x = spec.full_y = 0
+    spec.full_width, spec.full_height = 8, 6
+    for name in ("a.tif", "a.dpx"):
+        _write_raw(tmp_path / name, spec, np.zeros((6, 8, 3), np.uint8))
+        image = read_image(tmp_path / name)
+        assert image.data_window == image.display_window == Window(0, 0, 8, 6), name
+
+
+def test_a_tiff_that_states_a_larger_frame_keeps_its_windows(tmp_path: Path) -> None:
+    spec = oiio.ImageSpec(8, 6, 3, "uint8")
+    spec.x, spec.y = 3, 2
+    spec.full_width, spec.full_height = 16, 12
+    _write_raw(tmp_path / "a.tif", spec, np.zeros((6, 8, 3), np.uint8))
+    header = read_header(tmp_path / "a.tif")
+    assert (header.data_window, header.display_window) == (Window(3, 2, 8, 6), Window(0, 0, 16, 12))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "space"),
+    [
+        ({b"gAMA": struct.pack(">I", 45455)}, ""),
+        ({b"gAMA": struct.pack(">I", 100000)}, "lin_rec709_scene"),
+        ({b"gAMA": struct.pack(">I", 55556)}, "g18_rec709_scene"),
+        ({b"gAMA": struct.pack(">I", 45455), b"cICP": bytes((1, 4, 0, 1))}, "g22_rec709_scene"),
+    ],
+)
+def test_the_gamma_that_a_png_carries_for_old_decoders_is_no_colour_space(
+    tmp_path: Path, chunks: dict[bytes, bytes], space: str
+) -> None:
+    image = read_image(_write_png(tmp_path / "a.png", chunks))
+    assert image.color_space == space
+    reason = f"the header says {space}" if space else "uint8 files default to sRGB"
+    assert resolve_space(image, "").reason == reason
+    assert "2.2" in resolve_space(image, "g22_rec709").name

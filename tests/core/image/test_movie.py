@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -174,3 +175,45 @@ def test_without_pyav_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "gossamer-matting\[movie\]"'):
         open_source(str(path))
+
+
+def _write_turned(path: Path, matrix: tuple[int, int, int, int]) -> Path:
+    """Red, green and blue quarters and a white one, stored so; the track's header says how to show them."""
+    colours = np.array([[(255, 0, 0), (0, 255, 0)], [(0, 0, 255), (255, 255, 255)]], np.uint8)
+    container = av.open(str(path), "w")
+    stream = container.add_stream("libx264", rate=24, options={"crf": "0"})
+    stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv444p"
+    for _ in range(2):
+        picture = av.VideoFrame.from_ndarray(colours.repeat(16, 0).repeat(32, 1), format="rgb24")
+        container.mux(stream.encode(picture))
+    container.mux(stream.encode())
+    container.close()
+    stored = bytearray(path.read_bytes())
+    at = stored.find(b"tkhd") + 44  # of version 0: flags, times, number, duration, layer and volume lie before
+    a, b, c, d = (value << 16 for value in matrix)
+    stored[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(stored)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size", "corners"),
+    [
+        ((1, 0, 0, 1), (64, 32), "RGBW"),
+        ((-1, 0, 0, -1), (64, 32), "WBGR"),  # a camera held upside down
+        ((0, 1, -1, 0), (32, 64), "BRWG"),  # a telephone held upright: shown a quarter to the right
+        ((0, -1, 1, 0), (32, 64), "GWRB"),
+        ((-1, 0, 0, 1), (64, 32), "GRWB"),  # a mirror
+    ],
+)
+def test_a_turned_movie_is_read_as_players_show_it(
+    tmp_path: Path, matrix: tuple[int, int, int, int], size: tuple[int, int], corners: str
+) -> None:
+    source = open_source(str(_write_turned(tmp_path / "clip.mp4", matrix)))
+    assert f"{size[0]}x{size[1]}" in source.describe()
+    image = source.read(2)
+    assert (image.width, image.height) == size
+    assert (image.display_window, image.metadata.get("Orientation", 1)) == (image.data_window, 1)
+    names = {(1, 0, 0): "R", (0, 1, 0): "G", (0, 0, 1): "B", (1, 1, 1): "W"}
+    places = [image.pixels[y, x].round().astype(int).tolist() for y in (0, -1) for x in (0, -1)]
+    assert "".join(names[tuple(place)] for place in places) == corners

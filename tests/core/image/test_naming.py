@@ -169,3 +169,47 @@ def test_a_sequence_and_a_set_of_stills_do_not_match(tmp_path: Path) -> None:
     guide = _source(tmp_path / "g", "cat.png", "dog.png")
     with pytest.raises(SequenceError, match="Cannot tell which pictures belong together"):
         match_guide(plate, guide)
+
+
+@pytest.mark.parametrize("guides", [("trimap.1001.png",), ("trimap.1001.png", "trimap.1002.png")])
+def test_a_single_frame_finds_its_guide_by_number(tmp_path: Path, guides: tuple[str, ...]) -> None:
+    plate = _source(tmp_path / "p", "plate.1001.png")
+    guide = match_guide(plate, _source(tmp_path / "g", *guides))
+    assert guide.path(1001).name == "trimap.1001.png"
+    assert output_path("out", plate, 1001, "alpha").name == "plate_alpha.1001.exr"
+    named = _source(tmp_path / "p", take="plate.1001.png")
+    assert match_guide(named, _source(tmp_path / "g")).path(1001).name == "trimap.1001.png"
+
+
+@pytest.mark.parametrize(
+    ("plates", "guides"),
+    [
+        (("IMG_1234.jpg",), ("IMG_1234_trimap.png",)),
+        (("IMG_1234.jpg",), ("IMG_1233.png", "IMG_1234_trimap.png", "cat.png")),
+        (("cat.jpg",), ("cat_7.png",)),
+    ],
+)
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_number_in_the_name_of_a_still_does_not_hide_its_partner(
+    tmp_path: Path, plates: tuple[str, ...], guides: tuple[str, ...], is_file: bool
+) -> None:
+    plate = _source(tmp_path / "p", *plates, take=plates[0] if is_file else "")
+    matched = match_guide(plate, _source(tmp_path / "g", *guides))
+    assert [matched.path(frame).stem for frame in plate.frames] == [
+        name.rpartition(".")[0] for name in guides if name.startswith(plates[0].partition(".")[0] + "_")
+    ]
+
+
+def test_an_output_in_a_closed_folder_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path, *, follow_symlinks: bool = True) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    plate = _source(tmp_path / "in", "shot.0001.exr", "shot.0002.exr")
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(SequenceError, match=r"Cannot reach .*m\.####\.exr: Permission denied"):
+        output_path(tmp_path / "m.####.exr", plate, 1, "alpha")
+
+
+def test_an_output_may_begin_with_a_tilde(tmp_path: Path) -> None:
+    plate = _source(tmp_path / "in", "shot.0001.exr", "shot.0002.exr")
+    assert output_path("~matte.####.exr", plate, 1, "alpha") == Path("~matte.0001.exr")

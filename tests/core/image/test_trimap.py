@@ -113,6 +113,15 @@ def test_an_alpha_that_leaves_everything_open_is_obeyed_over_black() -> None:
     assert (trimap_from_image(_image(pixels, tuple("RGBA"))).trimap == 0.5).all()
 
 
+@pytest.mark.parametrize("channels", ["RGBA", "YA"])
+def test_a_matte_in_the_alpha_of_a_white_picture_is_empty_where_alpha_is(channels: str) -> None:
+    pixels = np.ones((3, 4, len(channels)), np.float32)
+    pixels[..., -1] = 0
+    reading = matte_from_image(_image(pixels, tuple(channels)), "the mask")
+    assert (reading.matte == 0).all()
+    assert (reading.channel, reading.notes) == ("A", ("the mask: read from channel A",))
+
+
 @pytest.mark.parametrize("constant", [1.0, 0.0])
 def test_an_empty_roto_over_its_plate_is_empty_and_not_the_plates_red(constant: float) -> None:
     pixels = np.random.default_rng(0).random((4, 5, 4), np.float32)
