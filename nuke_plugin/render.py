@@ -18,13 +18,24 @@ from gossamer_nuke.startup import FOLDER, init
 logger = logging.getLogger("gossamer")
 
 
+def given_arguments() -> list[str]:
+    """What stands behind the name of this file. Nuke may take a frame range at the end for itself and leave it out of
+    ``sys.argv``; its own list still has it.
+    """
+    from gossamer_nuke.host import nuke
+
+    arguments = sys.argv[1:]
+    raw = [str(argument) for argument in nuke.rawArgs]
+    own = [index for index, argument in enumerate(raw) if Path(argument).name == Path(__file__).name]
+    return max(arguments, raw[own[0] + 1 :] if own else [], key=len)
+
+
 def main(arguments: list[str]) -> int:
     """Give the exit code."""
     if len(arguments) < 2:
         logger.error("usage: nuke -t %s SCRIPT FRAMES [WRITE ...]", FOLDER / "render.py")
         return 2
     script, text, *names = arguments
-    init()  # does no harm if the folder is on NUKE_PATH too
     from gossamer_bridge.errors import BridgeError
     from gossamer_nuke.farm import render_script
 
@@ -37,4 +48,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    init()  # does no harm if the folder is on NUKE_PATH too
+    sys.exit(main(given_arguments()))

@@ -11,6 +11,8 @@ __all__ = ["ScriptColor", "script_color"]
 
 LINEAR_REC709 = "lin_rec709"
 """Nuke's own colour management works in this; the alias stands in every built-in ACES configuration."""
+DEFAULTS = ("colorManagement", "workingSpaceLUT", "int8Lut", "int16Lut", "logLut", "floatLut")
+"""Settings of the script that decide how a Read with ``colorspace`` at default decodes its file."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,16 @@ class ScriptColor:
     reason: str
     note: str = ""
     """What the artist has to know about it."""
+    defaults: tuple[str, ...] = ()
+    """Values of :data:`DEFAULTS`; empty for one that this Nuke does not have."""
 
 
 def script_color() -> ScriptColor:
     """The working space of the open script."""
     root = nuke.root()
-    management = _text(root, "colorManagement")
+    management, defaults = _text(root, "colorManagement"), tuple(_text(root, name) for name in DEFAULTS)
     if management != "OCIO":
-        return ScriptColor(LINEAR_REC709, "", "", f"colour management is {management or 'Nuke'}")
+        return ScriptColor(LINEAR_REC709, "", "", f"colour management is {management or 'Nuke'}", defaults=defaults)
     name, custom = _text(root, "OCIO_config"), _text(root, "customOCIOConfigPath")
     named, path = (custom, custom) if name == "custom" else (name, _shipped(name))
     space, note = _text(root, "workingSpaceLUT") or "scene_linear", ""
@@ -44,7 +48,7 @@ def script_color() -> ScriptColor:
             "spaces in $OCIO or in its own ACES configuration. If they differ there, choose the configuration's file "
             "as custom in the project settings."
         )
-    return ScriptColor(space, named, path, f"OCIO configuration {named}", note)
+    return ScriptColor(space, named, path, f"OCIO configuration {named}", note, defaults)
 
 
 def _text(root: nuke.Node, name: str) -> str:

@@ -12,6 +12,7 @@ import nuke
 from gossamer_bridge.errors import JobCancelledError
 from gossamer_bridge.host import JobProgress
 from gossamer_nuke.errors import NukeError
+from gossamer_nuke.files import FileState, file_state
 
 __all__ = ["NukePort", "is_main_thread", "is_still", "later_on_main_thread", "node_by_name", "nuke", "version_text"]
 
@@ -74,7 +75,8 @@ class NukePort:
         self.done = 0
         """Frames that finished batches have done."""
         self.notes: list[str] = []
-        self._finished: list[tuple[int, tuple[str, ...]]] = []
+        self._finished: list[tuple[int, tuple[str, ...], FileState | None]] = []
+        self._closed = False
         self._show_status = show_status
         self._cancelled = threading.Event()
         self._last_status = 0.0
@@ -85,7 +87,8 @@ class NukePort:
         self._cancelled.set()
 
     def close(self) -> None:
-        """Take the progress bar away."""
+        """Take the progress bar away. What is on its way to the status comes too late: the last word is said."""
+        self._closed = True
         self._task = None
 
     def is_cancelled(self) -> bool:
@@ -131,12 +134,12 @@ class NukePort:
         self.notes += [note for note in progress.notes if note not in self.notes]
         self.tell(text, (done + part) / self.total)
         if progress.finished and progress.frame is not None:
-            self._finished.append((progress.frame, progress.finished))
+            self._finished.append((progress.frame, progress.finished, file_state(progress.finished[0])))
         if progress.finished and not nuke.GUI:
             nuke.tprint(f"{self.title}: frame {progress.frame} done, {done} of {self.total}")
 
-    def take_finished(self) -> list[tuple[int, tuple[str, ...]]]:
-        """Frames written since the last call, with their files."""
+    def take_finished(self) -> list[tuple[int, tuple[str, ...], FileState | None]]:
+        """Frames written since the last call, with their files and how the matte, the first, was then."""
         taken, self._finished = self._finished, []
         return taken
 
@@ -147,7 +150,7 @@ class NukePort:
             self._task.setProgress(max(0, min(100, int(100 * fraction))))
         if time.monotonic() - self._last_status > STATUS_INTERVAL and nuke.GUI:
             self._last_status = time.monotonic()
-            later_on_main_thread(lambda: self._show_status(text))
+            later_on_main_thread(lambda: None if self._closed else self._show_status(text))
 
     def show_message(self, text: str) -> None:
         self.notes.append(text)

@@ -16,6 +16,7 @@ __all__ = [
     "Settings",
     "is_gossamer",
     "put",
+    "read_bands",
     "read_settings",
     "show_status",
 ]
@@ -49,7 +50,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """The knobs of one node. Distances in pixels hold at a plate width of 1920."""
+    """The knobs of one node that are the same for all frames; see also :func:`read_bands`."""
 
     node: str
     """Full name: ``Gossamer1``, or ``Group1.Gossamer1``."""
@@ -60,8 +61,6 @@ class Settings:
     """Names, separated by blanks. Empty: all of the script's."""
     guide: str
     """What the second input is; see :data:`GUIDES`."""
-    band_in: float
-    band_out: float
     model: str
     backend: str
     device: str
@@ -103,10 +102,7 @@ def read_settings(node: nuke.Node) -> Settings:
     name = node.fullName()
 
     def value(knob_name: str) -> object:
-        knob = node.knob(knob_name)
-        if knob is None:
-            raise NukeError(f"{name} has no knob {knob_name}. Make a new Gossamer node from the menu.")
-        return knob.value()
+        return _knob(node, knob_name).value()
 
     def path(knob_name: str) -> str:
         knob = node.knob(knob_name)
@@ -120,8 +116,6 @@ def read_settings(node: nuke.Node) -> Settings:
         frame_range=str(value("frame_range") or "").strip(),
         views=str(value("views") or "").strip(),
         guide=GUIDES[_index(node, "guide")],
-        band_in=_float(value("band_in")),
-        band_out=_float(value("band_out")),
         model=str(value("model") or "").strip(),
         backend=str(value("backend")),
         device=str(value("device")),
@@ -142,6 +136,16 @@ def read_settings(node: nuke.Node) -> Settings:
     )
 
 
+def read_bands(node: nuke.Node, frames: tuple[int, ...]) -> dict[int, tuple[float, float]]:
+    """Band in and band out by frame, in pixels at a plate width of 1920. They may be animated, as the roto is.
+
+    Raises:
+        NukeError: a knob is missing.
+    """
+    inside, outside = _knob(node, "band_in"), _knob(node, "band_out")
+    return {frame: (_float(inside.getValueAt(frame)), _float(outside.getValueAt(frame))) for frame in frames}
+
+
 def put(node: nuke.Node, **values: object) -> None:
     """Set knobs by name. On the main thread."""
     for name, value in values.items():
@@ -155,6 +159,13 @@ def show_status(node: nuke.Node, text: str) -> None:
         node["status"].setValue(text)
     finally:
         nuke.Undo.enable()
+
+
+def _knob(node: nuke.Node, name: str) -> nuke.Knob:
+    knob = node.knob(name)
+    if knob is None:
+        raise NukeError(f"{node.fullName()} has no knob {name}. Make a new Gossamer node from the menu.")
+    return knob
 
 
 def _index(node: nuke.Node, name: str) -> int:

@@ -20,10 +20,8 @@ __all__ = ["digest", "job_knobs"]
 
 
 def job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
-    """The part of the job that is the same for every batch."""
+    """The part of the job that is the same for every batch; the bands of a mask are a frame's own."""
     return Knobs(
-        band_inside=settings.band_in,
-        band_outside=settings.band_out,
         plate_space=color.space,
         model=settings.model,
         backend=settings.backend,
@@ -49,7 +47,8 @@ def digest(node: nuke.Group, settings: Settings, color: ScriptColor) -> str:
     inner = {name: _inner_knobs(node, name) for name in ("PickGuide", "PickCore", "PickGarbage")}
     values = {"job": job, "guide": settings.guide, "transfer": settings.transfer, "inner": inner}
     values.update(gossamer=gossamer_version, weights=_weights(settings.model))
-    text = json.dumps({**values, "recipe": recipe(node), "config": [color.named, bool(color.config)]}, sort_keys=True)
+    config = [color.named, bool(color.config), *color.defaults]
+    text = json.dumps({**values, "recipe": recipe(node), "config": config}, sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

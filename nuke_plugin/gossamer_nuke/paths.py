@@ -23,6 +23,7 @@ __all__ = [
     "output_pattern",
     "report_path",
     "script_stem",
+    "with_percent",
     "write_whole",
 ]
 
@@ -74,10 +75,11 @@ def output_pattern(settings: Settings, script: str, views: tuple[str, ...]) -> s
             f"{name}: the views {', '.join(views)} would all be written to {pattern!r}. Put %V into the file name, or "
             "name one view in the knob views."
         )
-    return f"{folder.rstrip('/')}/{_with_percent(pattern)}"
+    return f"{folder.rstrip('/')}/{with_percent(pattern)}"
 
 
-def _with_percent(pattern: str) -> str:
+def with_percent(pattern: str) -> str:
+    """``%04d`` for ``####``."""
     return _FRAME_TOKEN.sub(lambda match: f"%0{len(match[0])}d" if match[0].startswith("#") else match[0], pattern)
 
 
@@ -122,27 +124,35 @@ class Stamps:
         self._pattern, self._node = pattern, node
 
     def is_there(self, frame: int, view: str) -> bool:
-        """Whether there is a matte with such a note at all."""
+        """Whether there is a matte with a note at all, whatever that says."""
         return self._path(frame, view).is_file() and at_frame(self._pattern, frame, view).is_file()
 
     def is_current(self, frame: int, view: str, key: str) -> bool:
         """Whether the matte is there, whole, and made from what ``key`` stands for."""
-        return bool(self._read(frame, view).get("key") == key)
+        return self.key(frame, view) == key
 
     def holds(self, frame: int, view: str, layer: str) -> bool:
         """Whether the matte is there, whole, and was made with ``layer``: ``foreground`` or ``confidence``."""
         return bool(self._read(frame, view).get(layer))
 
+    def key(self, frame: int, view: str) -> str:
+        """What the matte was made from, as :meth:`write` was told; empty if it is not there, not whole, or unknown."""
+        return str(self._read(frame, view).get("key", ""))
+
     def script(self, frame: int, view: str) -> str:
         """Which script made the matte, as :func:`script_stem` names it; empty if there is none, or nobody knows."""
         return str(self._read(frame, view).get("script", ""))
 
-    def write(self, frame: int, view: str, key: str, *, script: str, foreground: bool, confidence: bool) -> None:
-        """Note a matte that has just been made."""
-        matte, stamp = at_frame(self._pattern, frame, view), self._path(frame, view)
-        values = {"key": key, "bytes": matte.stat().st_size, "script": script}
-        values.update(foreground=foreground, confidence=confidence)
-        write_whole(stamp, values, self._node)
+    def write(
+        self, frame: int, view: str, key: str, *, size: int, script: str, foreground: bool, confidence: bool
+    ) -> None:
+        """Note a matte that has just been made.
+
+        Args:
+            size: of the file in bytes, when it was made.
+        """
+        values = {"key": key, "bytes": size, "script": script, "foreground": foreground, "confidence": confidence}
+        write_whole(self._path(frame, view), values, self._node)
 
     def _read(self, frame: int, view: str) -> dict[str, Any]:
         """The note; empty if it cannot be read, or is not of the matte that lies there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +14,12 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.frames import parse_frames
 from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
-from gossamer_nuke.knobs import Settings, is_gossamer, read_settings
+from gossamer_nuke.knobs import Settings, read_bands, read_settings
 from gossamer_nuke.made_from import digest, job_knobs
 from gossamer_nuke.paths import Stamps, at_view, output_pattern, script_stem
+from gossamer_nuke.upper import mattes_at, mattes_at_other_frames
 
-__all__ = ["Plan", "check_alone", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames"]
+__all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames", "pattern_of"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class Plan:
     """Of the mattes, with ``%04d`` and perhaps ``%V``."""
     frames: tuple[int, ...]
     """All that were asked for, rising."""
+    bands: Mapping[int, tuple[float, float]]
+    """Band in and band out of each frame."""
     views: tuple[str, ...]
     keep: bool
     """Whether mattes that are current are left as they are."""
     made_from: str
     """Digest of what is the same for all frames: knobs that decide a matte, the nodes above, Gossamer and weights."""
+    retimed: tuple[str, ...]
+    """What the mattes of Gossamer nodes above were made from that arrive at frames of their own."""
     transfers: tuple[Transfer, ...]
     color: ScriptColor
 
@@ -47,13 +53,15 @@ class Plan:
         return Stamps(self.pattern, self.node)
 
     def knobs(self, view: str, frames: tuple[int, ...], scratch: str) -> Knobs:
-        """The job of one batch, whose inputs lie in ``scratch``."""
-        settings = self.settings
+        """The job of one batch, whose inputs lie in ``scratch`` and whose frames have the same bands."""
+        inside, outside = self.bands[frames[0]]
         files: dict[str, Any] = {
             transfer.job_field: f"{scratch}/{transfer.stem}.%04d.exr" for transfer in self.transfers
         }
         return dataclasses.replace(
-            job_knobs(settings, self.color),
+            job_knobs(self.settings, self.color),
+            band_inside=inside,
+            band_outside=outside,
             frames=frames_text(frames),
             output=at_view(self.pattern, view),
             **files,
@@ -95,9 +103,11 @@ def make_plan(
         settings=settings,
         pattern=pattern,
         frames=frames,
+        bands=read_bands(node, frames),
         views=views,
         keep=settings.skip_existing if keep is None else keep,
         made_from=digest(node, settings, color),
+        retimed=tuple(mattes_at_other_frames(node, views)),
         transfers=transfers(node, settings),
         color=color,
     )
@@ -114,27 +124,6 @@ def _is_done(plan: Plan) -> bool:
         for frame in plan.frames
         for view in plan.views
     )
-
-
-def check_alone(plan: Plan) -> None:
-    """Look whether another node would write the same files; each would show the other's. On the main thread.
-
-    Raises:
-        NukeError: there is one.
-    """
-    for other in nuke.allNodes(group=nuke.root(), recurseGroups=True):
-        if not is_gossamer(other) or other.fullName() == plan.node:
-            continue
-        try:
-            settings = read_settings(other)
-            theirs = output_pattern(settings, _script(), _views(settings))
-        except NukeError:  # its own press will say so
-            continue
-        if theirs == plan.pattern:
-            raise NukeError(
-                f"{plan.node}: {settings.node} writes the same files, {plan.pattern}. Put {{node}} into the file name "
-                "of both, or give one of them another output folder."
-            )
 
 
 def check_unchanged(plan: Plan, frame: int) -> None:
@@ -158,7 +147,8 @@ def check_unchanged(plan: Plan, frame: int) -> None:
 
 
 def frame_key(plan: Plan, frame: int, view: str) -> str:
-    """Digest of all that decides one matte: the plan's, the view, and the times of the files that arrive at the inputs.
+    """Digest of all that decides one matte: the plan's, the view, the bands, the times of the files that arrive at the
+    inputs, and what mattes of Gossamer nodes above were made from.
 
     On the main thread. Nuke opens a file or two for it, so it is asked for frame by frame, when it is needed.
 
@@ -170,7 +160,9 @@ def frame_key(plan: Plan, frame: int, view: str) -> str:
     for index in range(4):
         read = _metadata(node.input(index), frame, view)
         files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
-    return hashlib.sha256(f"{plan.made_from} {view} {files}".encode("utf-8", "surrogatepass")).hexdigest()
+    upper = [*mattes_at(node, frame, view), *plan.retimed]
+    text = f"{plan.made_from} {view} {files} {plan.bands[frame]} {upper}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def find_node(plan: Plan) -> nuke.Group:
@@ -195,6 +187,16 @@ def own_frames(node: nuke.Group) -> tuple[int, ...]:
         return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
     reach = plate.frameRange()
     return tuple(range(reach.first(), reach.last() + 1))
+
+
+def pattern_of(node: nuke.Node) -> str:
+    """Which files a Gossamer node would write.
+
+    Raises:
+        NukeError: its knobs name none.
+    """
+    settings = read_settings(node)
+    return output_pattern(settings, _script(), _views(settings))
 
 
 def _script() -> str:

@@ -101,6 +101,7 @@ def write_report(plan: Plan, outcome: Outcome, state: str, error: str) -> Path:
         "state": state,
         "error": error,
         "settings": settings,
+        "bands": _bands(plan),
         "color": vars(plan.color),
         "asked": outcome.asked,
         "done": outcome.done,
@@ -113,3 +114,14 @@ def write_report(plan: Plan, outcome: Outcome, state: str, error: str) -> Path:
     }
     write_whole(path, values, plan.node)
     return path
+
+
+def _bands(plan: Plan) -> list[dict[str, object]]:
+    """Which frames have which bands; one entry as long as no band is animated."""
+    found: dict[tuple[float, float], set[int]] = {}
+    for frame, bands in plan.bands.items():
+        found.setdefault(bands, set()).add(frame)
+    return [
+        {"frames": frames_text(frames), "band_in": inside, "band_out": outside}
+        for (inside, outside), frames in found.items()
+    ]

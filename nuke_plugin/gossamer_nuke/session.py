@@ -18,6 +18,7 @@ from gossamer_nuke.host import NukePort, is_still, later_on_main_thread, nuke, v
 from gossamer_nuke.knobs import OPTIONS, show_status
 from gossamer_nuke.plan import Plan, make_plan
 from gossamer_nuke.results import show_result, summary, write_report
+from gossamer_nuke.upper import check_related
 from gossamer_nuke.work import Outcome, do_plan
 
 __all__ = [
@@ -156,6 +157,7 @@ def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | Non
 def _refuse_twice(node: nuke.Group) -> None:
     if is_running(node):
         raise NukeError(f"{node.fullName()} is being matted already. Press Cancel first, or wait.")
+    check_related(node, sorted(_running))
 
 
 def _port(plan: Plan) -> NukePort:

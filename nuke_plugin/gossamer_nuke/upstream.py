@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gossamer_nuke.host import nuke
 from gossamer_nuke.knobs import is_gossamer
 
-__all__ = ["Needed", "needed_by", "recipe"]
+__all__ = ["Needed", "gossamer_above", "needed_by", "recipe"]
 
 LOOKS = (
     *("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark"),
@@ -57,8 +57,16 @@ def walk(*nodes: nuke.Node, above: Callable[[nuke.Node], list[nuke.Node | None]]
             waiting += [(upper, False) for upper in reversed(above(current)) if upper is not None]
 
 
-def _above(node: nuke.Node) -> list[nuke.Node | None]:
+def _inputs(node: nuke.Node) -> list[nuke.Node | None]:
+    """Up to the last that is connected: one that was unplugged again is as good as one that never was."""
     found = [node.input(index) for index in range(node.inputs())]
+    while found and found[-1] is None:
+        found.pop()
+    return found
+
+
+def _above(node: nuke.Node) -> list[nuke.Node | None]:
+    found = _inputs(node)
     if node.Class() == "Input":
         group = node.parent()
         found.append(group.input(int(node["number"].getValue())))
@@ -102,26 +110,55 @@ def needed_by(*writes: nuke.Node) -> list[Needed]:
     return found
 
 
+def gossamer_above(node: nuke.Group) -> list[Needed]:
+    """The Gossamer nodes whose mattes arrive at the inputs of ``node``, those farther up first."""
+    return [needed for needed in needed_by(node) if needed.node.fullName() != node.fullName()]
+
+
 def recipe(node: nuke.Node) -> str:
     """Digest of all nodes above the inputs of ``node`` and those they are linked to, with their knobs and animation.
 
-    It is the same at every frame and in every session, which Nuke's own hashes are not.
+    It is the same at every frame and in every session, which Nuke's own hashes are not. That is also why the project's
+    format is taken from the script, and not the size of what arrives: that one follows playhead and proxy mode.
     """
     lines: list[str] = []
     script: list[str] = []
-    for index in range(node.inputs()):
-        above = node.input(index)
+    follows_format = False
+    for index, above in enumerate(_inputs(node)):
         lines.append(f"input {index}")
+        numbers: dict[str, int] = {}  # names are no part of it, so this is how wires are told
         for part in walk(above, above=_above_and_linked) if above is not None else ():
+            wires = [_number(upper, numbers) for upper in _above_and_linked(part)]
+            numbers[part.fullName()] = len(numbers)
             if part.fullName() == node.fullName():
                 continue  # linked to from above; which of its own knobs count, the plan knows
             written = part.writeKnobs(nuke.WRITE_NON_DEFAULT_ONLY | nuke.TO_SCRIPT).splitlines()
             knobs = [line.strip() for line in written if not line.strip().startswith(LOOKS)]
+            follows_format = follows_format or _follows_format(part, knobs)
             if part.Class() == "Root":
                 script = knobs
             else:
-                lines += [part.Class(), *knobs]
+                lines += [" ".join([part.Class(), *wires]), *knobs]
+    if follows_format:
+        lines.append(f"project {nuke.root()['format'].toScript()}")
     text = "\n".join(lines)
     # Of the script's settings those count that somebody names; never the frame, which is where the playhead stands.
     named = [line for line in script if f".{line.split(' ')[0]}" in text and not line.startswith("frame ")]
     return hashlib.sha256("\n".join([text, *named]).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _number(node: nuke.Node | None, numbers: Mapping[str, int]) -> str:
+    """Which of the parts so far; a dash for nothing, and for the rest of a loop, which comes later."""
+    return "-" if node is None else str(numbers.get(node.fullName(), "-"))
+
+
+def _follows_format(part: nuke.Node, knobs: list[str]) -> bool:
+    """Whether the project's format may decide its size: a Reformat or Roto as it comes, what has no picture above it,
+    and what an expression takes from the script. A Read has its file's.
+    """
+    if part.Class() == "Root":
+        return True
+    if part.Class() == "Read" or any(line.startswith("format ") for line in knobs):
+        return False
+    upper = part.parent().input(int(part["number"].getValue())) if part.Class() == "Input" else part.input(0)
+    return upper is None or part.knob("format") is not None

@@ -7,6 +7,7 @@ import shutil
 import time
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from gossamer_bridge.job import JobResult, WorkerKeeper, run_job
 from gossamer_bridge.settings import Knobs
 from gossamer_nuke.background import Background
 from gossamer_nuke.errors import NukeError
+from gossamer_nuke.files import FileState, file_state
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
+from gossamer_nuke.others import check_alone, check_mattes, without_note
 from gossamer_nuke.paths import check_writable, make_scratch
-from gossamer_nuke.plan import Plan, check_alone, check_unchanged, frame_key
+from gossamer_nuke.plan import Plan, check_unchanged, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
 
 __all__ = ["BATCH", "Done", "Outcome", "do_plan"]
@@ -62,11 +65,14 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
     """
     begun = time.monotonic()
     todo = {view: _left_to_do(plan, view, port, outcome) for view in plan.views}
-    port.total = max(1, sum(len(frames) for frames in todo.values()))
-    if not any(todo.values()):
+    left = [(frame, view) for view, frames in todo.items() for frame in frames]
+    port.total = max(1, len(left))
+    if not left:
         return
     check_writable(plan.pattern, plan.node)
-    port.run_on_main_thread(lambda: check_alone(plan))
+    unknown = without_note(plan, left)
+    port.run_on_main_thread(lambda: check_alone(plan, left, unknown))
+    check_mattes(plan, unknown)
     if outcome.others:
         port.show_message(
             f"mattes of the script {', '.join(sorted(outcome.others))} lie in {plan.pattern} and are replaced. Put "
@@ -123,7 +129,7 @@ class _View:
 
     def do(self, frames: tuple[int, ...]) -> None:
         try:
-            for upcoming in batches(frames, BATCH):
+            for upcoming in self.batches(frames):
                 for frame in upcoming:
                     self.render(frame)
                 self.finish()
@@ -138,6 +144,11 @@ class _View:
                 with contextlib.suppress(Exception):  # what stopped us comes first
                     self.settle()
             raise
+
+    def batches(self, frames: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """``frames`` in pieces that are one job each: the worker takes one band for all frames of a job."""
+        alike = groupby(frames, key=self.plan.bands.__getitem__)
+        return [piece for _, group in alike for piece in batches(tuple(group), BATCH)]
 
     def start(self, knobs: Knobs) -> Background[JobResult]:
         """Hand a batch to the worker."""
@@ -177,15 +188,26 @@ class _View:
 
     def settle(self) -> None:
         """Take over what the worker said it has written."""
-        settings = self.plan.settings
-        for frame, files in self.port.take_finished():
+        for frame, files, state in self.port.take_finished():
             self.outcome.frames.append(Done(frame, self.view, files))
-            self.plan.stamps.write(
-                frame,
-                self.view,
-                self.keys[frame],
-                script=self.plan.script,
-                foreground=settings.wants_foreground,
-                confidence=settings.write_confidence,
-            )
+            self.note(frame, files[0], state)
         self.port.done = len(self.outcome.frames)
+
+    def note(self, frame: int, matte: str, state: FileState | None) -> None:
+        """Write from what a matte was made, unless it is another one by now: a batch takes minutes."""
+        settings = self.plan.settings
+        if state is None or file_state(matte) != state:
+            self.port.show_message(
+                f"{matte} was replaced by somebody else after it was written. It counts as out of date: look whether "
+                "another Nuke mattes the same files, and press Matte range."
+            )
+            return
+        self.plan.stamps.write(
+            frame,
+            self.view,
+            self.keys[frame],
+            size=state.size,
+            script=self.plan.script,
+            foreground=settings.wants_foreground,
+            confidence=settings.write_confidence,
+        )

@@ -138,3 +138,17 @@ def test_a_terminal_has_no_bar(terminal: Any) -> None:
     port.report_progress(JobProgress("solving", 1, 1, 1001, 1.0, finished=("a.exr",)))
     assert terminal.progress_tasks == []
     assert terminal.printed == ["Gossamer Gossamer1: frame 1001 done, 1 of 1"]
+
+
+def test_once_closed_what_is_on_its_way_to_the_status_comes_too_late(app: Any, monkeypatch: Any) -> None:
+    from gossamer_nuke import host
+
+    monkeypatch.setattr(host, "STATUS_INTERVAL", 0.0)
+    said: list[str] = []
+    port = host.NukePort("Gossamer Gossamer1", 1, said.append)
+    in_thread(app, lambda: port.tell("in time", 0.0))
+    app.idle(lambda: not app.calls)
+    in_thread(app, lambda: port.tell("too late", 0.5), idle=False)
+    port.close()
+    app.idle(lambda: not app.calls)
+    assert said == ["in time"]

@@ -31,6 +31,7 @@ LIBRARIES = [
     "json",
     "logging",
     "os",
+    "os.path",
     "re",
     "shutil",
     "sys",

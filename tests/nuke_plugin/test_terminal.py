@@ -76,6 +76,20 @@ def test_a_render_in_a_gui_mattes_its_frames_and_asks_nothing(app: Any, shot: Sh
     assert app.messages == []
 
 
+def test_after_a_render_in_a_gui_the_status_says_what_was_done(
+    app: Any, shot: Shot, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gossamer_nuke import host
+
+    monkeypatch.setattr(host, "STATUS_INTERVAL", 0.0)
+    worker()
+    node = shot.node(app)
+    app.module.execute(write_below(app, node, shot.folder.parent), 1001, 1002)
+    assert app.calls != []
+    app.idle(lambda: not app.calls)
+    assert node["status"].value().startswith("frames 1002 matted")
+
+
 @pytest.mark.parametrize("skip_existing", [True, False])
 def test_nuke_x_mattes_all_frames_in_one_job_before_it_renders(
     start: Any, app: Any, shot: Shot, monkeypatch: Any, skip_existing: bool

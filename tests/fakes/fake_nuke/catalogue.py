@@ -105,7 +105,11 @@ CLASSES: dict[str, NodeClass] = {
             "OCIO_config": choice("nuke-default", "aces_1.2", "fn-nuke_cg-config-v1.0.0", "custom"),
             "customOCIOConfigPath": file,
             "workingSpaceLUT": text("linear"),
-            "project_directory": text(),
+            "project_directory": file,
+            "int8Lut": text("sRGB"),
+            "int16Lut": text("sRGB"),
+            "logLut": text("Cineon"),
+            "floatLut": text("linear"),
         },
     ),
     "Read": NodeClass(

@@ -136,6 +136,17 @@ class Array_Knob(Knob):
         self._expression = expression
         return True
 
+    def getValueAt(self, frame: float, index: int = 0, view: str | None = None) -> Any:
+        """The value at a frame, wherever the playhead stands."""
+        self._check()
+        assert self._node is not None
+        app = self._node._app
+        kept, app.frame_number = app.frame_number, round(frame)
+        try:
+            return self._number()
+        finally:
+            app.frame_number = kept
+
     def hasExpression(self) -> bool:
         return bool(self._expression)
 
