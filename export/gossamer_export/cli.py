@@ -26,7 +26,11 @@ def publish(
     ] = None,
     evaluation: Annotated[
         list[Path] | None,
-        typer.Option("--evaluation", help="JSON of `gossamer evaluate` for these very weights; repeatable."),
+        typer.Option(
+            "--evaluation",
+            help="JSON of `gossamer evaluate` for these very weights, measured in one way; one for each folder and "
+            "trimap.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="What it was trained on, in words.")] = "",
     blend: Annotated[
@@ -156,8 +160,9 @@ def export(
 ) -> None:
     """Compile weights for an engine, and prove on golden inputs that the result answers as the network does.
 
-    Limits on alpha in the unknown region: fp32 1e-4 at most; fp16 1e-3 on average and 1e-2 for 99.9 % of the pixels.
-    Over them nothing is written. FILE.json beside each artifact vouches for it.
+    Limits on alpha in the unknown region, of networks without a trimap everywhere: fp32 1e-4 at most; fp16 1e-3 on
+    average and 1e-2 for 99.9 % of the pixels. Known pixels are exactly 0 and 1. Otherwise nothing is written.
+    FILE.json beside each artifact vouches for it.
     """
     from gossamer_export.artifact import artifact_of
     from gossamer_export.export import export as make
@@ -206,14 +211,15 @@ def export(
 
 def _numbers(results: Mapping[str, Any]) -> str:
     """Results for people."""
+    where = "unknown region" if results["region"] == "unknown" else "whole picture"
     tied = results.get("undecided_pixels", 0)
     aside = f"\n{tied} pixels set aside, where rounding decides between two classes" if tied else ""
     return (
-        "alpha against the network, unknown region: largest {max:.1e}, mean {mean:.1e}, 99.9th percentile {p999:.1e}; "
+        "alpha against the network, {where}: largest {max:.1e}, mean {mean:.1e}, 99.9th percentile {p999:.1e}; "
         "worst: {worst_input}\n"
         "SAD on the truth set: network {sad_network:.4f}, artifact {sad_artifact:.4f}, "
         "largest difference {sad_difference:.1e}"
-    ).format(**results) + aside
+    ).format(**results, where=where) + aside
 
 
 def list_engines() -> None:

@@ -102,6 +102,8 @@ def _make(
         target.discard(manifest)
         raise
     if found:
+        # It stays in its folder, under a manifest that says so; out of the cache the weights would run on it unwarned.
+        target.discard(manifest)
         say(f"{built.path.name}: {'; '.join(found)}. Kept, because --force was given; its manifest says so.")
     certified = dataclasses.replace(
         draft,
@@ -122,6 +124,7 @@ def _compare(infer: Infer, source: Source, artifact: Artifact) -> Results:
         needs_trimap=manifest.needs_trimap,
         any_size=artifact.self_contained,
         sizes=_sizes(artifact),
+        precision=artifact.precision,
     )
 
 
@@ -197,6 +200,8 @@ def _move(manifest: Manifest, output: Path) -> None:
 def verify_artifact(path: Path, *, model: str = "", explain: bool = False) -> Results:
     """Compare an artifact that exists with its network, by the limits in its manifest.
 
+    An engine enters the cache to be run; one that is over its limits is taken out again.
+
     Args:
         path: the artifact.
         model: name or path of the weights it was made of; empty: the shipped ones of that name.
@@ -220,14 +225,18 @@ def verify_artifact(path: Path, *, model: str = "", explain: bool = False) -> Re
             f"that it was built for ({', '.join(f'{name} {value}' for name, value in artifact.key.items())})."
         )
     limits = Limits(**artifact.limits)
-    results = _compare(infer, source, artifact)
-    found = over_limits(results, limits)
-    if found:
-        message = f"{path.name} answers differently from {source.manifest.name}: {'; '.join(found)}."
-        message += f" The worst input is {results.worst_input}."
-        if explain and artifact.target == "onnx":
-            message += " " + diagnose(
-                manifest.file("onnx"), source, precision=artifact.precision, label=results.worst_input
-            )
-        raise ModelError(f"{message} Export it again.")
+    try:
+        results = _compare(infer, source, artifact)
+        found = over_limits(results, limits)
+        if found:
+            message = f"{path.name} answers differently from {source.manifest.name}: {'; '.join(found)}."
+            message += f" The worst input is {results.worst_input}."
+            if explain and artifact.target == "onnx":
+                message += " " + diagnose(
+                    manifest.file("onnx"), source, precision=artifact.precision, label=results.worst_input
+                )
+            raise ModelError(f"{message} Export it again.")
+    except ModelError:
+        target.discard(manifest)
+        raise
     return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ from gossamer_export.verify import LIMITS, compare, over_limits
 
 __all__ = ["publish"]
 
+MEASURED_WITH = ("backend", "precision", "strategy", "tta", "refine", "guided")
+"""What an evaluation tells of a model without which its numbers cannot be repeated; the manifest takes it over."""
+
 
 def _input_convention(*, needs_trimap: bool) -> str:
     trimap = "trimap: N 1 H W float32, 0 background, 0.5 unknown, 1 foreground; " if needs_trimap else ""
@@ -40,8 +43,21 @@ def _input_convention(*, needs_trimap: bool) -> str:
     )
 
 
+def _read_evaluations(paths: Sequence[Path], identities: set[str]) -> dict[str, dict[str, Any]]:
+    """What JSON files of ``gossamer evaluate`` say of the weights, by the name it has in the manifest."""
+    metrics: dict[str, dict[str, Any]] = {}
+    sources: dict[str, Path] = {}
+    for path in paths:
+        name, values = _read_evaluation(path, identities)
+        if name in metrics:
+            raise DataError(f"{sources[name]} and {path} both hold numbers of {name!r}; give one of them.")
+        metrics[name], sources[name] = values, path
+    return metrics
+
+
 def _read_evaluation(path: Path, identities: set[str]) -> tuple[str, dict[str, Any]]:
-    """What one JSON of ``gossamer evaluate`` says of the weights: its name in the manifest, and its means.
+    """What one JSON of ``gossamer evaluate`` says of the weights: its name in the manifest, its means, and how they
+    were measured.
 
     ``identities``: SHA-256 of the weights' files; each backend reports the one that it loaded.
     """
@@ -52,18 +68,24 @@ def _read_evaluation(path: Path, identities: set[str]) -> tuple[str, dict[str, A
         ours = [model for model, identity in measured.items() if identity in identities]
         if not values.get("complete", True):
             raise DataError(f"{path} is of an evaluation that failed in part or was stopped; evaluate again.")
-        if ours:
-            model = ours[0]
+        if len(ours) == 1:
+            (model,) = ours
+            details = {"refine": 0, **values["models"][model]}  # of what was not refined nothing is told
             return name, {
                 "region": "unknown",
                 "mean": dict(values["mean"][model]),
                 "pictures": len(values["pictures"]),
-                "backend": values["models"][model].get("backend", ""),
+                **{key: details[key] for key in MEASURED_WITH if key in details},
             }
     except OSError as error:
         raise DataError(f"Cannot read the evaluation {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not a result of `gossamer evaluate --json`: {error!r}.") from error
+    if ours:
+        raise DataError(
+            f"{path} holds several measurements of these weights: {'; '.join(ours)}. The manifest takes one: evaluate "
+            "that one alone, and give its JSON."
+        )
     found = ", ".join(f"{model} ({identity[:12]})" for model, identity in measured.items())
     raise DataError(
         f"{path} was measured with other weights: {found}. Publish without --evaluation, evaluate what was written, "
@@ -158,7 +180,8 @@ def publish(
             and from the weights that training began with.
         sources: ``NAME: LICENCE`` of everything that was trained on.
         evaluations: JSON files of ``gossamer evaluate`` for exactly these weights. The same checkpoint gives the same
-            weights, so: publish, evaluate, publish again with the numbers.
+            weights, so: publish, evaluate, publish again with the numbers. One for each folder and trimap, with the
+            weights measured once in it.
         device: What it was trained on, in words.
         blend: Name or path of weights of the same network outside of ``output``, as those that the run started from:
             what is written is the mean of both.
@@ -168,7 +191,8 @@ def publish(
         SettingError: ``license_text`` is empty, ``blend_share`` is not between 0 and 1 or without ``blend``, or
             ``blend`` lies in ``output``.
         DataError: the run holds no checkpoint or one of another network, a source lacks its licence, an evaluation is
-            of other weights, or ``output`` cannot be written.
+            of other weights or of several variants of these, two are of the same folder and trimap, or ``output``
+            cannot be written.
         ModelError: ``blend`` is not found or of another network, or the ONNX file answers differently from the network.
     """
     if not license_text.strip():
@@ -230,7 +254,7 @@ def publish(
             distance = _certify(saved, model)
             saved = dataclasses.replace(saved, training={**saved.training, "onnx_distance": distance})
             identities = {file.sha256 for file in saved.files.values()}
-            metrics = dict(_read_evaluation(path, identities) for path in evaluations)
+            metrics = _read_evaluations(evaluations, identities)
             write_manifest(dataclasses.replace(saved, metrics=metrics), work)
             output.mkdir(exist_ok=True)
             # The manifest last: it vouches for files that are there.

@@ -54,7 +54,8 @@ class Target:
     nothing in Gossamer runs such a file."""
     from_onnx: bool = False
     discard: Callable[[Manifest], None] = lambda _manifest: None
-    """Called after a refusal: takes back what ``open`` has put outside of the artifact's folder."""
+    """Called when the file is over its limits, kept by ``--force`` or not: takes back what ``open`` has put outside of
+    the artifact's folder."""
     any_size: bool = False
     """Its files are always self-contained (``ExportSettings.self_contained``)."""
 

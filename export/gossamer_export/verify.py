@@ -12,6 +12,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from gossamer.evaluation.machine import cores
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import KNOWN_TOLERANCE
 from gossamer.inference.merging import read_window
+from gossamer.metrics.regions import Region
 from gossamer.metrics.sad import sad
 from gossamer_export.golden import GoldenCase, any_size_cases, fit_cases, golden_cases
 from gossamer_export.self_contained import padding_before
@@ -37,14 +39,14 @@ Sizes = tuple[tuple[int, int], tuple[int, int]]
 """The smallest and the largest picture (height, width) that an engine takes."""
 TIMED_SIZE = 512
 """Side of the picture that :func:`time_artifact` solves."""
-TIE = 1e-4
-"""What float32 may change in alpha it may change in a network's own choice between classes as well: pixels whose two
-likeliest classes are no further apart are not compared."""
+TIES: Mapping[str, float] = {"fp32": 1e-4, "fp16": 1e-3}
+"""By precision: what it may change in alpha (fp16: on average) it may change in a network's own choice between classes
+as well. Pixels whose two likeliest classes are no further apart are not compared."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an artifact's alpha may differ from the network's, in the unknown region of all golden inputs together."""
+    """What an artifact's alpha may differ from the network's, on what is compared of all golden inputs together."""
 
     max: float | None = None
     mean: float | None = None
@@ -65,7 +67,7 @@ LIMITS: Mapping[str, Limits] = {
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured. Errors are |alpha of the artifact - alpha of the network| in the unknown region."""
+    """What was measured. Errors are |alpha of the artifact - alpha of the network| in ``region``."""
 
     max: float
     mean: float
@@ -74,15 +76,20 @@ class Results:
     worst_input: str
     """The golden input with the largest error."""
     inputs: int
-    unknown_pixels: int
-    """Compared."""
+    region: Region
+    """What is compared: the unknown pixels; the whole picture of a network that is shown no trimap."""
+    compared_pixels: int
     sad_network: float
-    """Mean SAD of the network over the truth set, in the unknown region, divided by 1000 as usual."""
+    """Mean SAD of the network over the truth set, in ``region``, divided by 1000 as usual."""
     sad_artifact: float
     sad_difference: float
     """Largest difference of the two on one picture."""
     undecided_pixels: int = 0
-    """Unknown ones set aside, because rounding decides which class the network sees there (:data:`TIE`; GFM)."""
+    """Set aside, because rounding decides which class the network sees there (:data:`TIES`; GFM)."""
+    disobeyed_pixels: int = 0
+    """Known ones where the artifact does not give exactly the trimap's 0 or 1."""
+    disobeyed_input: str = ""
+    """The first golden input with such pixels."""
 
 
 def reference(network: nn.Module, plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
@@ -93,10 +100,10 @@ def reference(network: nn.Module, plate: FloatArray, trimap: FloatArray | None) 
     return np.asarray(alpha.numpy(), np.float32)
 
 
-def undecided(network: nn.Module, plate: FloatArray, _trimap: FloatArray | None) -> FloatArray:
-    """N 1 H W, 1 where rounding decides between two classes of the network, else 0; the trimap has no say in that."""
+def undecided(network: nn.Module, plate: FloatArray, _trimap: FloatArray | None, *, margin: float) -> FloatArray:
+    """N 1 H W, 1 where two classes of the network are at most ``margin`` apart, else 0; no trimap has a say in that."""
     with torch.inference_mode():
-        tied = network.undecided(torch.from_numpy(np.ascontiguousarray(plate)), TIE)  # type: ignore[operator]
+        tied = network.undecided(torch.from_numpy(np.ascontiguousarray(plate)), margin)  # type: ignore[operator]
     return np.asarray(tied.numpy(), np.float32)
 
 
@@ -155,8 +162,12 @@ def compare(
     needs_trimap: bool,
     any_size: bool = False,
     sizes: Sizes | None = None,
+    precision: str = "fp32",
 ) -> Results:
     """Run both sides on every golden input.
+
+    A network that is shown a trimap is compared where that is unknown; elsewhere the artifact has to give what the
+    trimap says. A network that is shown none answers for every pixel, so every pixel is compared.
 
     Args:
         infer: the artifact.
@@ -165,6 +176,7 @@ def compare(
         needs_trimap: whether the network is shown a trimap.
         any_size: the artifact is self-contained: it is shown odd sizes too and has to pad as the product does.
         sizes: those that an engine takes.
+        precision: of the artifact's learned layers, ``fp32`` or ``fp16``.
 
     Raises:
         SettingError: ``sizes`` leave no golden picture.
@@ -179,38 +191,50 @@ def compare(
             return reference_any_size(network, plate, trimap, multiple_of=multiple_of, ask=ask)
         return ask(network, plate, trimap)
 
+    region: Region = "unknown" if needs_trimap else "whole"
     set_aside = 0
-    errors: dict[str, FloatArray] = {}
+    disobeyed: list[int] = []
+    errors: list[FloatArray] = []
     sads: list[tuple[float, float]] = []
     for case in cases:
         trimap = case.trimap if needs_trimap else None
         found, expected = _answer(infer, case, trimap), expect(reference, case.plate, trimap)
         _check(found, expected, case)
-        compared = read_trimap(case.trimap) == 0.5
+        if trimap is None:
+            compared = np.ones_like(found, bool)
+            disobeyed.append(0)
+        else:
+            levels = read_trimap(trimap)
+            compared = levels == 0.5
+            disobeyed.append(int((~compared & (found != levels)).sum()))
         if hasattr(network, "undecided"):
-            tied = compared & (expect(undecided, case.plate, None) > 0)
+            tied = compared & (expect(partial(undecided, margin=TIES[precision]), case.plate, None) > 0)
             set_aside += int(tied.sum())
             compared &= ~tied
-        errors[case.label] = np.abs(found - expected)[compared]
+        errors.append(np.abs(found - expected)[compared])
         if case.truth is not None:
-            sads.append((_sad(expected, case), _sad(found, case)))
-    every = np.concatenate(list(errors.values())).astype(np.float64)
+            sads.append((_sad(expected, case, region), _sad(found, case, region)))
+    every = np.concatenate(errors).astype(np.float64)
     if not every.size:
         raise ModelError(
             "Rounding decides between two classes of the network at every pixel: it has learned nothing yet."
         )
     by_network, by_artifact = np.array(sads).T
+    labels = [case.label for case in cases]
     return Results(
         max=float(every.max()),
         mean=float(every.mean()),
         p999=float(np.quantile(every, 0.999)),
-        worst_input=max(errors, key=lambda label: float(errors[label].max(initial=0))),
+        worst_input=labels[int(np.argmax([error.max(initial=0) for error in errors]))],
         inputs=len(cases),
-        unknown_pixels=int(every.size),
+        region=region,
+        compared_pixels=int(every.size),
         sad_network=float(by_network.mean()),
         sad_artifact=float(by_artifact.mean()),
         sad_difference=float(np.abs(by_network - by_artifact).max()),
         undecided_pixels=set_aside,
+        disobeyed_pixels=sum(disobeyed),
+        disobeyed_input=next((label for label, pixels in zip(labels, disobeyed, strict=True) if pixels), ""),
     )
 
 
@@ -230,23 +254,29 @@ def _check(found: FloatArray, expected: FloatArray, case: GoldenCase) -> None:
         raise ModelError(f"The artifact gives values that are not numbers on the golden input {case.label}.")
 
 
-def _sad(alpha: FloatArray, case: GoldenCase) -> float:
+def _sad(alpha: FloatArray, case: GoldenCase, region: Region) -> float:
     assert case.truth is not None
-    return sad(alpha[0, 0], case.truth[0, 0], case.trimap[0, 0])
+    return sad(alpha[0, 0], case.truth[0, 0], case.trimap[0, 0], region=region)
 
 
 def over_limits(results: Results, limits: Limits) -> list[str]:
-    """Each limit that is exceeded, in words; empty if the artifact may be used."""
+    """Each limit that is exceeded, and known pixels that differ from the trimap, in words; empty if there are none."""
     measured = {
         "max": ("largest error", results.max),
         "mean": ("mean error", results.mean),
         "p999": ("99.9th percentile of the error", results.p999),
     }
-    return [
+    found = [
         f"{measured[name][0]} {measured[name][1]:.2e}, allowed {limit:.0e}"
         for name, limit in limits.stated().items()
         if not measured[name][1] <= limit  # a NaN is over every limit
     ]
+    if results.disobeyed_pixels:
+        found.append(
+            f"known pixels that are not exactly the trimap's 0 or 1: {results.disobeyed_pixels}, first on "
+            f"{results.disobeyed_input}"
+        )
+    return found
 
 
 def time_artifact(infer: Infer, *, needs_trimap: bool, sizes: Sizes | None = None) -> dict[str, Any]:

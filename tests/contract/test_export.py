@@ -19,7 +19,13 @@ from gossamer_export.verify import LIMITS
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize(
-    ("fixture", "name"), [("lsa", "lsa-r50d"), ("vitmatte_s", "vitmatte-s"), ("gfm_r34_tt", "gfm-r34-tt")]
+    ("fixture", "name"),
+    [
+        ("lsa", "lsa-r50d"),
+        ("vitmatte_s", "vitmatte-s"),
+        ("gfm_r34_tt", "gfm-r34-tt"),
+        ("gfm_d121_rim", "gfm-d121-rim"),
+    ],
 )
 def test_a_paper_network_answers_the_same_as_onnx(
     recorded: Callable[[str], Any], tmp_path: Path, fixture: str, name: str, precision: Any

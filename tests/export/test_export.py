@@ -1,5 +1,6 @@
 """From weights to an artifact with a manifest, or to a refusal that leaves nothing."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable
@@ -72,6 +73,9 @@ def test_a_trimap_free_network_is_exported_with_one_input(
     assert [port["name"] for port in artifact.inputs] == ["plate"]
     assert "trimap" not in made.input_convention
     assert open_backend(made).infer(np.zeros((1, 3, 20, 30), np.float32), None).shape == (1, 1, 20, 30)
+    stored = json.loads((made.folder / "mine-fp32-self-contained.onnx.json").read_text(encoding="utf-8"))
+    jsonschema.validate(stored, load_schema())
+    assert stored["artifact"]["results"]["region"] == "whole"
 
 
 def test_the_weights_own_graph_is_taken_and_a_wrong_one_refused(
@@ -90,6 +94,26 @@ def test_the_weights_own_graph_is_taken_and_a_wrong_one_refused(
     assert "--force" in message
     assert list((tmp_path / "out").iterdir()) == []
     assert artifact_of(make(weights, tmp_path / "out", retrace=True)).status == "built, run"
+
+
+def test_a_file_that_does_not_obey_the_trimap_is_refused(
+    make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disobeying(manifest: Manifest) -> Any:
+        infer = onnx_target.open_onnx(manifest)
+        return lambda plate, trimap: infer(plate, trimap) * np.float32(0.999)
+
+    target = dataclasses.replace(onnx_target.TARGET, open=disobeying)
+    monkeypatch.setattr("gossamer_export.export.find_target", lambda _name: target)
+    weights = make_weights(tiny)
+    with pytest.raises(ModelError, match=r"known pixels that are not exactly .* 0 or 1: \d+, first on 'gradient' \(22"):
+        make(weights, tmp_path / "out", Limits(max=1))
+    assert list((tmp_path / "out").iterdir()) == []
+    made = make(weights, tmp_path / "out", Limits(max=1), force=True)
+    stored = json.loads((made.folder / "mine-fp32.onnx.json").read_text(encoding="utf-8"))
+    jsonschema.validate(stored, load_schema())
+    assert stored["artifact"]["forced"]
+    assert stored["artifact"]["results"]["disobeyed_pixels"] > 0
 
 
 def test_diagnose_names_the_node_of_a_corrupted_weight(

@@ -1,7 +1,7 @@
 """From a run to weights with a manifest that vouches for them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,17 @@ def measure(tmp_path: Path) -> Callable[..., Path]:
         (tmp_path / "hair" / name).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / "hair" / name / "one.png"), np.rint(values * 255).astype(np.uint8))
 
-    def run(weights: Path, backend: str = "onnxruntime") -> Path:
+    def run(
+        weights: Path, backend: str = "onnxruntime", averages: Sequence[str] = ("none",), *, guided: bool = False
+    ) -> Path:
         path = tmp_path / f"{backend}.json"
-        solver = create_solver(str(weights), backend=backend, device="cpu", threads=1)
-        write_json(evaluate(tmp_path / "hair", {str(weights): solver}), path)
+        solvers = {
+            str(weights) if averaged == "none" else f"{weights}, tta {averaged}": create_solver(
+                str(weights), backend=backend, device="cpu", threads=1, tta=averaged
+            )
+            for averaged in averages
+        }
+        write_json(evaluate(tmp_path / "hair", solvers, guided=guided), path)
         return path
 
     return run
@@ -89,6 +96,57 @@ def test_an_evaluation_of_these_weights_enters_the_manifest(
     stored = json.loads(path.read_text(encoding="utf-8"))["mean"][str(tmp_path / "mine")]
     assert metrics["hair trimap"]["mean"] == stored
     assert metrics["hair trimap"]["pictures"] == 1
+
+
+def test_the_manifest_says_how_its_numbers_were_measured(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run()
+    write(run, tmp_path / "mine")
+    told = write(run, tmp_path / "mine", evaluations=[measure(tmp_path / "mine", averages=("flips",))]).metrics
+    measured = {key: value for key, value in told["hair trimap"].items() if key not in ("mean", "backend")}
+    assert measured == {
+        "region": "unknown", "pictures": 1, "precision": "fp32", "strategy": "tiles", "tta": "flips", "refine": 0,
+        "guided": False,
+    }  # fmt: skip
+    assert told["hair trimap"]["backend"].startswith("onnxruntime ")
+
+
+def test_steps_of_refinement_and_a_trimap_without_need_are_stated(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run()
+    write(run, tmp_path / "mine")
+    path = measure(tmp_path / "mine")
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["models"][str(tmp_path / "mine")].update(refine=30, guided=True, strategy="hybrid")
+    path.write_text(json.dumps(values), encoding="utf-8")
+    told = write(run, tmp_path / "mine", evaluations=[path]).metrics["hair trimap"]
+    assert (told["refine"], told["guided"], told["strategy"]) == (30, True, "hybrid")
+
+
+def test_several_measurements_of_the_weights_in_one_file_are_refused(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run()
+    write(run, tmp_path / "mine")
+    path = measure(tmp_path / "mine", averages=("none", "flips"))
+    with pytest.raises(
+        DataError, match=r"holds several measurements of these weights: .*mine; .*mine, tta flips\. .*evaluate that one"
+    ):
+        write(run, tmp_path / "mine", evaluations=[path])
+
+
+def test_two_files_of_the_same_pictures_are_refused(
+    make_run: MakeRun, measure: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run()
+    write(run, tmp_path / "mine")
+    paths = [measure(tmp_path / "mine"), measure(tmp_path / "mine", "torch")]
+    with pytest.raises(
+        DataError, match=r"onnxruntime\.json and .*torch\.json both hold numbers of 'hair trimap'; give one"
+    ):
+        write(run, tmp_path / "mine", evaluations=paths)
 
 
 def test_an_evaluation_of_other_weights_is_refused_and_nothing_changes(

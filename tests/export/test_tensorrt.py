@@ -270,6 +270,47 @@ def test_a_refused_engine_does_not_stay_in_the_cache(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+class Grey:
+    """An engine that gives a grey where the network gives a matte."""
+
+    def infer(self, plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        return np.where(trimap == 0.5, np.float32(0.1), trimap)
+
+
+def test_an_engine_that_is_kept_by_force_does_not_stay_in_the_cache(
+    library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tensorrt, "open_backend", lambda *_, **__: Grey())
+    made = export(ExportSettings(str(make_weights(tiny)), "tensorrt", force=True), tmp_path / "out")
+    assert artifact_of(made).forced
+    assert made.file("tensorrt").is_file()
+    assert find_engines(cache) == []
+
+
+class Broken:
+    """An engine that gives no numbers."""
+
+    def infer(self, plate: FloatArray, trimap: FloatArray) -> FloatArray:
+        return trimap * np.float32("nan")
+
+
+@pytest.mark.parametrize("wrong", [Grey, Broken])
+def test_an_engine_that_is_found_wrong_later_leaves_the_cache(
+    library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, wrong: Callable[[], Any],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tensorrt, "open_backend", run_fake)
+    weights = make_weights(tiny)
+    made = export(ExportSettings(str(weights), "tensorrt"), tmp_path / "out")
+    assert len(find_engines(cache)) == 1
+    monkeypatch.setattr(tensorrt, "open_backend", lambda *_, **__: wrong())
+    with pytest.raises(ModelError, match=r"answers differently|not numbers"):
+        verify_artifact(made.file("tensorrt"), model=str(weights))
+    assert find_engines(cache) == []
+    assert made.file("tensorrt").is_file()
+
+
 def test_an_engine_of_another_machine_is_not_run(
     library: Any, gpu: None, cache: Path, make_weights: MakeWeights, tiny: nn.Module, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

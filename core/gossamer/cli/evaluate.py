@@ -173,7 +173,7 @@ def _table(found: Evaluation, region: Literal["unknown", "whole"]) -> Table:
     from rich.table import Table
 
     where = "unknown region" if region == "unknown" else "whole picture"
-    table = Table(title=f"{found.trimap}, {where}, mean of {found.extent}", title_justify="left")
+    table = Table(title=f"{found.shown}, {where}, mean of {found.extent}", title_justify="left")
     table.add_column("model")
     for title, _ in _COLUMNS.values():
         table.add_column(title, justify="right")

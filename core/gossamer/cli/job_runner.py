@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gossamer.config import Job
 from gossamer.errors import CancelledError, GossamerError, SettingError
+from gossamer.image.paths import expand_home
 
 if TYPE_CHECKING:
     from gossamer.inference.report import FrameReport, RunReport
@@ -26,7 +27,7 @@ def absolute(text: str) -> str:
     """A path or pattern that means the same from any folder; a folder keeps its closing slash."""
     if not text:
         return ""
-    path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - resolve() would follow links, which jobs must not
+    path = os.path.abspath(expand_home(text))  # noqa: PTH100 - resolve() would follow links, which jobs must not
     return path + "/" if text.endswith(("/", os.sep)) and not path.endswith(os.sep) else path
 
 
@@ -63,7 +64,11 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"Cannot make the folder {report_path.parent} for the report: {error.strerror}."
             ) from error
-        if report_path.is_dir():
+        try:
+            is_folder = report_path.is_dir()
+        except OSError as error:
+            raise SettingError(f"Cannot make {report_path}: {error.strerror}. Name another --report.") from error
+        if is_folder:
             raise SettingError(
                 f"--report {report_path} is a folder; name a file, such as {report_path / 'report.json'}."
             )
@@ -155,7 +160,7 @@ class _Remarks:
 def _shown(total: int) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on a terminal, else one line a frame."""
     remarks = _Remarks()
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         yield _PlainLines(remarks)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn

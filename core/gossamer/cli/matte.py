@@ -285,8 +285,8 @@ def matte(
         bool,
         typer.Option(
             "--skip-existing",
-            help="Keep frames that are finished: whole, of the right size, by the same job and model, and not older "
-            "than plate and guides. Do the others.",
+            help="Keep frames that are finished: whole, of the right size, by the same job and model, of inputs of the "
+            "same names, and not older than these or links to them. Do the others.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,

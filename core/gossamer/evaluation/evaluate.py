@@ -115,7 +115,9 @@ def evaluate(
         trimap=trimap,
         models=tuple(solvers),
         pictures=pictures,
-        details={name: {**_details(solver, warmed[name]), **counts[name]} for name, solver in solvers.items()},
+        details={
+            name: {**_details(solver, warmed[name], guided=guided), **counts[name]} for name, solver in solvers.items()
+        },
         versions=versions(),
         notes=tuple(_shorten(note, stems, len(cases)) for note, stems in notes.items()),
         failures=tuple(failure.text for failure in failures),
@@ -179,8 +181,13 @@ def warm_up(name: str, solver: Solver) -> float:
     return seconds
 
 
-def _details(solver: Solver, warmed: float) -> dict[str, Any]:
-    return {"identity": solver.identity, **solver.effective, "warm_up_seconds": warmed}
+def _details(solver: Solver, warmed: float, *, guided: bool) -> dict[str, Any]:
+    return {
+        "identity": solver.identity,
+        **solver.effective,
+        "guided": guided and not solver.needs_trimap,
+        "warm_up_seconds": warmed,
+    }
 
 
 def _shorten(note: str, stems: list[str], pictures: int) -> str:

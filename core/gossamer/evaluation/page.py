@@ -49,7 +49,7 @@ class Section:
 def render_page(evaluation: Evaluation, sections: Sequence[Section]) -> str:
     """The whole page."""
     style, script = (_asset(name) for name in ("page.css", "page.js"))
-    title = f"{evaluation.folder.rstrip('/').rpartition('/')[2]} · {evaluation.trimap}"
+    title = f"{evaluation.folder.rstrip('/').rpartition('/')[2]} · {evaluation.shown}"
     pictures = evaluation.as_dict()["pictures"]
     # "</" would end the script element early if a file name held it.
     data = json.dumps({"models": evaluation.models, "pictures": pictures}).replace("</", "<\\/")
@@ -221,7 +221,8 @@ def _footer(evaluation: Evaluation) -> str:
         f"{escape(model)}: {escape(', '.join(f'{name} {value}' for name, value in details.items()))}"
         for model, details in evaluation.details.items()
     )
-    notes = "<br>".join(escape(note) for note in evaluation.notes)
+    shown = [f"Shown the trimap, which they do not need: {', '.join(evaluation.guided)}"] if evaluation.guided else []
+    notes = "<br>".join(escape(note) for note in (*shown, *evaluation.notes))
     return (
         f"<footer><p>Official definitions of SAD (thousands of pixels), MSE, MAD, Grad and Conn; seconds are the solve "
         f"alone, model loaded and warmed up. Comps show the estimated foreground over a flat colour in display space. "

@@ -37,8 +37,9 @@ class Evaluation:
     pictures: Mapping[str, Mapping[str, PictureScores]]
     """By stem, then by model; without the models that did not solve the picture."""
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By model: identity (hash of the weights), what it ran on, seconds of the warm-up, and what was done on all
-    pictures together: passes, refined tiles, steps, tiles that the guard held or no step helped."""
+    """By model: identity (hash of the weights), what it ran on and how, ``guided`` (whether it was shown the trimap
+    though it needs none), seconds of the warm-up, and what was done on all pictures together: passes, refined tiles,
+    steps, tiles that the guard held or no step helped."""
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What the readers had to decide: colour spaces, channels, values off the grid."""
@@ -60,6 +61,16 @@ class Evaluation:
         """How many pictures the means are over, in words."""
         found, total = len(self.compared), len(self.pictures)
         return f"{total} pictures" if found == total else f"{found} of {total} pictures"
+
+    @property
+    def guided(self) -> tuple[str, ...]:
+        """Models that were shown the trimap though they need none."""
+        return tuple(model for model in self.models if self.details.get(model, {}).get("guided"))
+
+    @property
+    def shown(self) -> str:
+        """The trimap's name for titles: numbers of models that were shown one they need not are another measurement."""
+        return f"{self.trimap}, guided" if self.guided else self.trimap
 
     def scores(self, stem: str, model: str, region: MeasuredRegion) -> Scores:
         """Numbers of one picture."""
@@ -113,19 +124,21 @@ def write_json(evaluation: Evaluation, path: Path) -> None:
 
 
 def write_csv(evaluation: Evaluation, path: Path) -> None:
-    """Write one row a picture and model: the unknown region's numbers, the whole picture's, seconds.
+    """Write one row a picture and model: the unknown region's numbers, the whole picture's, seconds, and ``yes`` in the
+    last column if the model was shown the trimap though it needs none.
 
     Raises:
         SettingError: the file cannot be written.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["picture", "model", *METRIC_NAMES, *(f"whole_{name}" for name in METRIC_NAMES), "seconds"])
+    rows.writerow(["picture", "model", *METRIC_NAMES, *(f"whole_{name}" for name in METRIC_NAMES), "seconds", "guided"])
     for stem, by_model in evaluation.pictures.items():
         for model, scores in by_model.items():
             unknown = [getattr(scores.unknown, name) for name in METRIC_NAMES]
             whole = [getattr(scores.whole, name) for name in METRIC_NAMES]
-            rows.writerow([stem, model, *unknown, *whole, scores.unknown.seconds])
+            guided = "yes" if model in evaluation.guided else "no"
+            rows.writerow([stem, model, *unknown, *whole, scores.unknown.seconds, guided])
     save_text(text.getvalue(), path)
 
 

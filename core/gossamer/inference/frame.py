@@ -207,12 +207,10 @@ def _attributes(plan: Plan, loaded: Loaded) -> dict[str, str | int | float]:
         "gossamer:backend": str(effective["backend"]),
         "gossamer:device": str(effective["device"]),
         "gossamer:precision": str(effective["precision"]),
-        "gossamer:plate": plan.sources.plate.path(loaded.frame).name,
+        **plan.sources.attributes(loaded.frame),
         "gossamer:plateSpace": loaded.space.name,
     }
     for name, value in (("strategy", "tiles"), ("tta", "none"), ("refine", 0)):
         if effective.get(name, value) != value:
             attributes[f"gossamer:{name}"] = effective[name]
-    for name, guide in plan.sources.guides.items():
-        attributes[f"gossamer:{name}"] = guide.path(loaded.frame).name
     return attributes

@@ -18,6 +18,7 @@ from gossamer.image.foreground import estimate_foreground
 from gossamer.image.header import Metadata
 from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import IMAGE_SUFFIXES, lossless_type
+from gossamer.image.paths import expand_home, kind_of
 from gossamer.image.sequence import MOVIE_SUFFIXES, FrameSource, has_token, names_folder, output_path
 from gossamer.inference.solution import Solution
 
@@ -84,7 +85,7 @@ def check_outputs(outputs: Outputs) -> None:
     """
     if not outputs.path:
         raise SettingError("No output given: -o takes a folder, a file, or a pattern such as out/shot.####.exr.")
-    if outputs.comp and outputs.comp not in BACKDROPS and not Path(outputs.comp).expanduser().is_file():
+    if outputs.comp and outputs.comp not in BACKDROPS and kind_of(expand_home(outputs.comp)) != "file":
         raise SettingError(f"--comp {outputs.comp!r} is neither a file nor one of {', '.join(BACKDROPS)}.")
     ending = _ending(outputs)
     if ending == ".exr":

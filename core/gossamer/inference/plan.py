@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from gossamer import __version__
-from gossamer.config import Job, Outputs
-from gossamer.errors import ImageReadError, ImageWriteError, SequenceError, SettingError
+from gossamer.config import Job
+from gossamer.errors import ImageWriteError, SequenceError, SettingError
 from gossamer.image.color import SpaceChoice, resolve_space
-from gossamer.image.comp import BACKDROPS
-from gossamer.image.image import Image
-from gossamer.image.io import is_complete, read_attributes, read_header
-from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, missing_frames, open_source
-from gossamer.inference.outputs import check_outputs, comp_attributes, frame_outputs
+from gossamer.image.paths import expand_home, kind_of
+from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, open_source
+from gossamer.inference.color_identity import color_identity
+from gossamer.inference.finished import find_finished
+from gossamer.inference.outputs import check_outputs, frame_outputs
 from gossamer.inference.solver import Cancelled, NetworkOpener, Solver, create_solver
+from gossamer.inference.sources import Sources, find_missing
 
-__all__ = ["Plan", "Sources", "prepare"]
+__all__ = ["Plan", "prepare"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,19 +35,6 @@ LEFTOVER_AGE = 600.0
 """Seconds without a change after which a hidden temporary file in the output folder belongs to no running process."""
 _LONGEST_SHOT = 100_000
 """Frames; beyond it most have to be there."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where a job's pictures come from."""
-
-    plate: FrameSource
-    guides: Mapping[str, FrameSource]
-    """``trimap``, ``mask``, ``core``, ``garbage``, as far as they are given."""
-
-    def files(self, frame: int) -> list[Path]:
-        """Every file that a frame is made from."""
-        return [self.plate.path(frame), *(guide.path(frame) for guide in self.guides.values())]
 
 
 @dataclass(frozen=True)
@@ -141,14 +129,12 @@ def prepare(
     check_outputs(job.outputs)
     sources, notes = _open_sources(job)
     wanted = _wanted_frames(job, sources.plate)
-    missing = _missing(sources, wanted)
-    if missing and job.missing == "error":
-        raise SequenceError(_missing_message(missing, len(wanted)))
-    present = tuple(frame for frame in wanted if frame not in missing)
+    missing = find_missing(sources, wanted)
+    if missing.files and job.missing == "error":
+        raise SequenceError(missing.message())
+    present = tuple(frame for frame in wanted if frame not in missing.files)
     if not present:
-        raise SequenceError(
-            f"None of the {len(wanted)} frames has all its files. " + _missing_message(missing, len(wanted))
-        )
+        raise SequenceError(f"None of the {len(wanted)} frames has all its files. {missing.message()}")
     solver = create_solver(
         job.model,
         backend=job.backend,
@@ -171,8 +157,9 @@ def prepare(
         )
     first = sources.plate.read(present[0])
     space = resolve_space(first, job.plate_space)
-    job_hash = job.hash(weights=solver.identity, version=__version__)
-    finished = _finished(job, sources, present, first, job_hash)
+    identity = color_identity(space.name)  # of one frame, for those of a shot have one space
+    job_hash = job.hash(weights=solver.identity, version=__version__, **({"space": identity} if identity else {}))
+    finished = find_finished(job, sources, present, first, job_hash)
     _make_folder(frame_outputs(job, sources.plate, present[0], sources.guides.values()).matte.parent)
     return Plan(
         job=job,
@@ -180,7 +167,7 @@ def prepare(
         sources=sources,
         frames=tuple(frame for frame in present if frame not in finished),
         finished=tuple(frame for frame in present if frame in finished),
-        missing=missing,
+        missing=missing.files,
         job_hash=job_hash,
         width=first.display_window.width,
         height=first.display_window.height,
@@ -195,7 +182,8 @@ def _open_sources(job: Job) -> tuple[Sources, list[str]]:
     plate = open_source(job.plate, frames=frames)
     # Guides go on with the plate: both from one numbered file to its sequence, or neither. Else one trimap would serve
     # every frame of a whole run, and be a sequence for a part of it.
-    is_expanded = isinstance(plate, ImageSequence) and not plate.is_still and Path(job.plate).expanduser().is_file()
+    is_file = kind_of(expand_home(job.plate)) == "file"
+    is_expanded = isinstance(plate, ImageSequence) and not plate.is_still and is_file
     texts = {"trimap": job.trimap, "mask": job.mask, "core": job.core_matte, "garbage": job.garbage_matte}
     notes: list[str] = []
     if job.trimap and job.mask:
@@ -236,67 +224,6 @@ def _without_gaps(plate: FrameSource) -> tuple[int, ...]:
             "no frame numbers. Give the files one by one, or say with --frames which ones are meant."
         )
     return tuple(range(frames[0], frames[-1] + 1, step)) if step else frames
-
-
-def _missing(sources: Sources, wanted: Iterable[int]) -> dict[int, tuple[str, ...]]:
-    wanted = tuple(wanted)
-    missing: dict[int, list[str]] = {}
-    for source in (sources.plate, *sources.guides.values()):
-        for frame in missing_frames(source, wanted):
-            missing.setdefault(frame, []).append(str(source.path(frame)))
-    return {frame: tuple(missing[frame]) for frame in sorted(missing)}
-
-
-def _missing_message(missing: Mapping[int, Sequence[str]], wanted: int) -> str:
-    files = [file for frame in missing for file in missing[frame]]
-    shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    return (
-        f"{len(missing)} of {wanted} frames are missing: {FrameRange(tuple(missing))} ({shown}). "
-        "Provide the files, choose --frames, or leave these frames out with --missing skip."
-    )
-
-
-def _finished(job: Job, sources: Sources, frames: Sequence[int], first: Image, job_hash: str) -> frozenset[int]:
-    """Frames that need not be done again; refuses to touch existing files unless the job says what to do with them."""
-    existing = job.outputs.existing
-    there: list[Path] = []
-    done: set[int] = set()
-    for frame in frames:
-        outputs = frame_outputs(job, sources.plate, frame, sources.guides.values())
-        there += [path for path in outputs.all() if path.exists()] if existing == "error" else []
-        if existing == "skip" and all(path.exists() for path in outputs.all()):
-            width, height = _data_size(sources.plate, frame, first)
-            newest = max((path.stat().st_mtime for path in sources.files(frame) if path.exists()), default=0.0)
-            complete = is_complete(outputs.matte, width=width, height=height, attributes={"gossamer:jobHash": job_hash})
-            if complete and outputs.matte.stat().st_mtime >= newest and _has_comp(outputs.comp, job.outputs, job_hash):
-                done.add(frame)
-    if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise SequenceError(
-            f"{there[0]}{more} exist already. Give --skip-existing to keep frames that are finished, --overwrite to "
-            "do them again, or another output."
-        )
-    return frozenset(done)
-
-
-def _has_comp(comp: Path | None, outputs: Outputs, job_hash: str) -> bool:
-    """Whether the preview shows this job over this backdrop, as far as there is to be one."""
-    if comp is None:
-        return True
-    try:
-        found = read_attributes(read_header(comp))
-    except ImageReadError:
-        return False
-    backdrop = Path(outputs.comp).expanduser()
-    is_newer = outputs.comp in BACKDROPS or comp.stat().st_mtime >= backdrop.stat().st_mtime
-    return is_newer and comp_attributes(job_hash, outputs).items() <= found.items()
-
-
-def _data_size(plate: FrameSource, frame: int, first: Image) -> tuple[int, int]:
-    if not isinstance(plate, ImageSequence):  # a movie: every frame has one size
-        return first.width, first.height
-    window = read_header(plate.path(frame)).data_window
-    return window.width, window.height
 
 
 def _make_folder(folder: Path) -> None:

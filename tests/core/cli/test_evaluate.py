@@ -5,8 +5,9 @@ import json
 import re
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,8 @@ from gossamer.cli import evaluate
 from gossamer.errors import CancelledError, DataError, FrameError, ModelError, SettingError
 from gossamer.evaluation.evaluate import SolvedCase
 from gossamer.evaluation.report import Report
+from gossamer.image.image import FloatArray
+from gossamer.inference.solver import Solution
 
 
 @pytest.fixture
@@ -63,6 +66,29 @@ def test_json_csv_and_report_are_written(
     assert (tmp_path / "n.csv").read_text(encoding="utf-8").startswith("picture,model,sad,")
     assert (out / "index.html").is_file()
     assert str(out / "index.html") in result.output
+
+
+class Free:
+    """A network that needs no trimap."""
+
+    needs_trimap = False
+    identity = "free weights"
+    effective: Mapping[str, Any] = {"backend": "none"}
+
+    def solve(self, plate: FloatArray, trimap: FloatArray | None, **_: object) -> Solution:
+        return Solution(np.full(plate.shape[:2], 0.5, np.float32) if trimap is None else trimap)
+
+
+def test_a_guided_measurement_says_so(
+    run: Callable[..., Result], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gossamer.inference.solver.create_solver", lambda *_, **__: Free())
+    plain = run(folder, "--model", "free", "--json", tmp_path / "plain.json")
+    guided = run(folder, "--model", "free", "--json", tmp_path / "guided.json", "--guided")
+    assert "trimap, guided, unknown region" in " ".join(guided.output.split())
+    assert "guided" not in plain.output
+    told = [json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8")) for name in ("plain", "guided")]
+    assert [values["models"]["free"]["guided"] for values in told] == [False, True]
 
 
 def test_several_models_are_compared(

@@ -1,5 +1,6 @@
 """What holds for every command: one line for an error, its exit code, the version."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -42,6 +43,17 @@ def test_an_error_becomes_one_line_and_its_exit_code(main: object, kind: type[Go
     assert (code, out, err) == (kind.exit_code, "", "error: shot.1001.exr is empty\n")
 
 
+def test_trouble_with_a_file_is_one_line(main: object) -> None:
+    problem = PermissionError(errno.EACCES, "Permission denied", "/shots/closed")
+    code, out, err = main(problem, "fail")  # type: ignore[operator]
+    assert (code, out, err) == (1, "", "error: /shots/closed: Permission denied.\n")
+
+
+def test_trouble_that_names_no_file_keeps_its_traceback(main: object) -> None:
+    with pytest.raises(OSError, match="no more processes"):
+        main(OSError(errno.EAGAIN, "no more processes"), "fail")  # type: ignore[operator]
+
+
 def test_an_interrupted_command_ends_with_130(main: object) -> None:
     code, _, err = main(KeyboardInterrupt(), "fail")  # type: ignore[operator]
     assert code == 130
@@ -70,3 +82,19 @@ def test_every_command_is_offered_by_the_installed_program() -> None:
     )  # fmt: skip
     for name in ("matte", "run", "evaluate", "doctor", "models", "convert", "train", "refine-foregrounds", "publish"):
         assert f" {name} " in done.stdout
+
+
+def _without(streams: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the program with some of its standard streams closed, in a shell's words."""
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gossamer", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_closed_standard_output_changes_nothing_but_what_is_said() -> None:
+    done = _without(">&-", "models")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_errors_without_a_standard_error_do_not_go_to_the_output() -> None:
+    done = _without("2>&- <&-", "run", "/no/such/job.json")
+    assert (done.returncode, done.stdout, done.stderr) == (SettingError.exit_code, "", "")

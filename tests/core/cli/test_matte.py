@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 
 from gossamer.cli import main
-from gossamer.config import load_job
+from gossamer.cli.job_runner import absolute, perform
+from gossamer.config import Job, Outputs, load_job
 from gossamer.errors import ImageWriteError
 
 MakeShot = Callable[..., tuple[Path, list[Any]]]
@@ -296,6 +298,51 @@ def test_the_work_goes_on_when_the_reader_of_the_output_goes_away(
         process.stdout.close()
     assert process.returncode == 0
     assert len(names(tmp_path / "out")) == 10
+
+
+def test_the_work_goes_on_without_any_standard_stream(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
+    folder, _ = make_shot()
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *_command(folder, tiny_weights, tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    assert len(names(tmp_path / "out")) == 3
+
+
+def test_a_job_can_be_shown_where_there_is_no_output(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot(frames=(1001,))
+    plate, trimap = str(folder / "plate.####.exr"), str(folder / "trimap.####.exr")
+    outputs = Outputs(path=str(tmp_path / "out"))
+    monkeypatch.setattr(sys, "stdout", None)
+    perform(Job(plate=plate, trimap=trimap, model=str(tiny_weights), outputs=outputs), None)
+    assert len(names(tmp_path / "out")) == 1
+
+
+def test_a_tilde_in_front_of_nobodys_name_begins_a_file_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert absolute("~no such user.exr") == str(tmp_path / "~no such user.exr")
+    assert absolute("~/plate.exr") == str(tmp_path / "home" / "plate.exr")
+
+
+def test_a_report_in_a_closed_folder_is_refused_first(
+    call: Call, make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder, _ = make_shot()
+    is_dir = Path.is_dir
+
+    def closed(path: Path) -> bool:
+        if path.name == "report.json":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    arguments = (folder / "plate.1001.exr", "-t", folder / "trimap.1001.exr", "-m", tiny_weights, "-o", tmp_path / "o")
+    assert call("matte", *arguments, "--report", tmp_path / "report.json") == 2
+    assert f"Cannot make {tmp_path / 'report.json'}: Permission denied." in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_console_that_cannot_show_a_name_still_gets_its_line(

@@ -53,6 +53,17 @@ def test_a_solver_without_trimap_is_given_none(make_folder: MakeFolder, fake_sol
     assert all(trimap is None for _, trimap in solver.seen)
 
 
+def test_a_trimap_that_was_shown_without_need_leaves_its_trace(make_folder: MakeFolder, fake_solver: Fake) -> None:
+    needy, free = fake_solver(), fake_solver()
+    free.needs_trimap = False
+    found = evaluate(make_folder("a"), {"needy": needy, "free": free}, guided=True)
+    assert free.seen[-1][1] is not None
+    assert found.guided == ("free",)
+    told = {model: details["guided"] for model, details in found.as_dict()["models"].items()}
+    assert told == {"needy": False, "free": True}
+    assert evaluate(make_folder("a"), {"free": free}).as_dict()["models"]["free"]["guided"] is False
+
+
 def test_each_picture_is_handed_out_with_every_matte(make_folder: MakeFolder, fake_solver: Fake) -> None:
     seen: list[SolvedCase] = []
     evaluate(make_folder("a", "b"), {"x": fake_solver(0.2), "y": fake_solver(0.7)}, on_picture=seen.append)

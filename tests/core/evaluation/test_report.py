@@ -111,6 +111,18 @@ def test_the_numbers_are_on_the_page(make_folder: MakeFolder, fake_solver: Fake,
     assert json.loads(data[1])["pictures"]["a"]["fake"]["sad"] == pytest.approx(scores.sad)
 
 
+def test_the_page_says_who_was_shown_a_trimap_without_need(
+    make_folder: MakeFolder, fake_solver: Fake, tmp_path: Path
+) -> None:
+    free = fake_solver()
+    free.needs_trimap = False
+    report = Report(tmp_path / "report", ["<free>"])
+    found = evaluate(make_folder("a"), {"<free>": free}, guided=True, on_picture=report.add)
+    text = report.finish(found).read_text(encoding="utf-8")
+    assert "<h1>set · trimap, guided</h1>" in text
+    assert "Shown the trimap, which they do not need: &lt;free&gt;" in text
+
+
 def test_a_name_cannot_end_the_script(make_folder: MakeFolder, fake_solver: Fake, tmp_path: Path) -> None:
     page, _ = write_report(make_folder("a"), tmp_path / "report", {"</script><b>": fake_solver()})
     assert page.open == []

@@ -52,9 +52,18 @@ def test_csv_has_a_row_for_each_picture_and_model(found: Evaluation, tmp_path: P
         ("b", "knn"),
         ("b", "shared"),
     ]
-    assert set(rows[0]) == {"picture", "model", "seconds", *METRIC_NAMES, *(f"whole_{name}" for name in METRIC_NAMES)}
+    whole = (f"whole_{name}" for name in METRIC_NAMES)
+    assert set(rows[0]) == {"picture", "model", "seconds", "guided", *METRIC_NAMES, *whole}
     assert float(rows[3]["sad"]) == 4.0
     assert float(rows[3]["whole_sad"]) == 8.0
+
+
+def test_who_was_shown_a_trimap_without_need_is_told(found: Evaluation, tmp_path: Path) -> None:
+    guided = replace(found, details={"knn": {"guided": False}, "shared": {"guided": True}})
+    assert (found.shown, guided.shown) == ("trimap", "trimap, guided")
+    write_csv(guided, tmp_path / "out.csv")
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["model"]: row["guided"] for row in rows} == {"knn": "no", "shared": "yes"}
 
 
 def test_the_worst_picture_is_the_one_with_the_largest_sad(found: Evaluation) -> None:

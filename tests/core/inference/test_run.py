@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -296,16 +297,21 @@ def test_paths_with_spaces_and_other_letters_work(make_shot: MakeShot, tiny_weig
     assert sorted(written(out)) == [f"plate_alpha.{frame}.exr" for frame in (1001, 1002, 1003)]
 
 
-def test_a_movie_counts_its_frames_from_one(tiny_weights: Path, tmp_path: Path) -> None:
+def _write_movie(path: Path) -> None:
+    """Three grey frames."""
     import av
 
-    with av.open(str(tmp_path / "plate.mkv"), "w") as container:
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=24)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv444p"
         for value in (40, 120, 200):
             frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), value, np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def test_a_movie_counts_its_frames_from_one(tiny_weights: Path, tmp_path: Path) -> None:
+    _write_movie(tmp_path / "plate.mkv")
     trimap = Image.from_pixels(np.full((48, 64, 1), 0.5, np.float32), ("A",))
     write_image(tmp_path / "trimap.exr", trimap, data_type="half")
     job = Job(
@@ -317,3 +323,21 @@ def test_a_movie_counts_its_frames_from_one(tiny_weights: Path, tmp_path: Path) 
     assert [frame.frame for frame in run(job).frames] == [1, 2, 3]
     assert sorted(written(tmp_path / "out")) == [f"plate_alpha.000{frame}.exr" for frame in (1, 2, 3)]
     assert run(job).finished_before == (1, 2, 3)
+
+
+def test_a_movie_that_lacks_frames_is_told_with_those_it_has(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    _write_movie(tmp_path / "trimap.mkv")
+    job = job_for(folder, tiny_weights, tmp_path / "out", trimap=str(tmp_path / "trimap.mkv"))
+    with pytest.raises(SequenceError) as caught:
+        run(job)
+    assert str(caught.value) == (
+        f"3 of 3 frames are missing: 1001-1003 ({tmp_path / 'trimap.mkv'} has the frames 1-3). Give numbered pictures "
+        "in place of the movie, which counts from 1, choose --frames, or leave these frames out with --missing skip."
+    )
+    with pytest.raises(
+        SequenceError, match=r"1001-1004 \(\S*plate\.1004\.exr; \S*mkv has .*\. Provide the files, give num"
+    ):
+        run(replace(job, frames="1001-1004"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,17 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gossamer.errors import CancelledError, SequenceError
+from gossamer.config import Job
+from gossamer.errors import CancelledError, ImageWriteError, SequenceError
 from gossamer.image.image import Image
 from gossamer.image.io import write_image
 from gossamer.inference.plan import prepare
 from gossamer.inference.run import Progress, execute, run, start_report
-from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, written
+from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, write_config, written
 
 
 def test_existing_outputs_are_not_touched_unless_asked(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
@@ -100,6 +103,115 @@ def test_a_frame_whose_preview_has_another_backdrop_is_done_again(
     later = (tmp_path / "out" / "plate_comp.1001.png").stat().st_mtime + 5
     os.utime(backdrop, (later, later))
     assert solved(str(backdrop)) == 1
+
+
+def _solved(job: Job) -> list[int]:
+    return [frame.frame for frame in run(replace(job, outputs=replace(job.outputs, existing="skip"))).frames]
+
+
+@pytest.mark.parametrize("ending", ["exr", "png", "tif"])
+def test_a_still_that_gets_another_number_is_done_again(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, ending: str
+) -> None:
+    folder, _ = make_shot()
+    for kind in ("plate", "trimap"):
+        (tmp_path / kind).mkdir()
+
+    def put(name: str, frame: int) -> None:
+        for kind in ("plate", "trimap"):
+            copy = tmp_path / kind / f"{name}.exr"
+            copy.write_bytes((folder / f"{kind}.{frame}.exr").read_bytes())
+            os.utime(copy, (1, 1))
+
+    put("ant", 1001)
+    put("cat", 1002)
+    out = tmp_path / "out" / f"m.####.{ending}"
+    job = job_for(folder, tiny_weights, out, plate=str(tmp_path / "plate"), trimap=str(tmp_path / "trimap"))
+    assert [_solved(job), _solved(job)] == [[1, 2], []]
+    put("bee", 1003)
+    assert [_solved(job), _solved(job)] == [[2, 3], []]
+
+
+def _point_anew(link: Path, target: str) -> None:
+    link.unlink()
+    link.symlink_to(target)
+
+
+def _rename_old_link(link: Path, target: str) -> None:
+    other = link.with_name("other")
+    other.symlink_to(target)
+    os.utime(other, (1, 1), follow_symlinks=False)
+    other.replace(link)
+
+
+def _point_at_a_link(link: Path, target: str) -> None:
+    between = link.with_name("between")
+    between.symlink_to(target)
+    link.unlink()
+    link.symlink_to("between")
+    os.utime(link, (1, 1), follow_symlinks=False)
+
+
+@pytest.mark.parametrize("move", [_point_anew, _rename_old_link, _point_at_a_link])
+def test_a_link_that_now_leads_to_other_pictures_makes_frames_out_of_date(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, move: Callable[[Path, str], None]
+) -> None:
+    for version in ("v001", "v002"):
+        folder, _ = make_shot(version, frames=(1001, 1002))
+        for path in folder.iterdir():
+            os.utime(path, (1, 1))
+    latest = tmp_path / "latest"
+    latest.symlink_to("v001")
+    job = job_for(latest, tiny_weights, tmp_path / "out")
+    assert [_solved(job), _solved(job)] == [[1001, 1002], []]
+    time.sleep(0.05)  # file systems count in steps of some milliseconds
+    move(latest, "v002")
+    assert [_solved(job), _solved(job)] == [[1001, 1002], []]
+
+
+def test_a_link_to_one_frame_counts_for_that_frame(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
+    folder, _ = make_shot()
+    other, _ = make_shot("other")
+    for path in (*folder.iterdir(), *other.iterdir()):
+        os.utime(path, (1, 1))
+    job = job_for(folder, tiny_weights, tmp_path / "out")
+    assert len(_solved(job)) == 3
+    time.sleep(0.05)
+    _point_anew(folder / "trimap.1002.exr", str(other / "trimap.1002.exr"))
+    assert _solved(job) == [1002]
+
+
+def test_another_configuration_with_the_same_names_is_another_job(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot(frames=(1001,))
+    job = job_for(folder, tiny_weights, tmp_path / "out", plate_space="show_plate")
+
+    def solved(config: Path) -> list[int]:
+        monkeypatch.setenv("OCIO", str(config))
+        return _solved(job)
+
+    first, copy = write_config(tmp_path / "a", gamma=1.8), write_config(tmp_path / "b", gamma=1.8)
+    other = write_config(tmp_path / "c", gamma=2.6)
+    assert [solved(first), solved(copy), solved(other)] == [[1001], [], [1001]]
+
+
+def test_outputs_in_a_closed_folder_are_told(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot()
+    exists = Path.exists
+
+    def closed(path: Path) -> bool:
+        if path.parent.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(
+        ImageWriteError, match=r"frame 1001: .*closed/plate_alpha\.1001\.exr: Permission denied\. Correct"
+    ):
+        prepare(job_for(folder, tiny_weights, tmp_path / "closed"))
 
 
 def test_other_processes_may_finish_frames_while_the_folder_is_looked_at(
