@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-from . import bundled
+from types import ModuleType
 
 __all__ = ["bl_info", "register", "unregister"]
 
@@ -30,6 +29,9 @@ FOLDER = Path(__file__).resolve().parent
 
 def register() -> None:
     """Switch on."""
+    _forget_modules()  # the version before this one may have left its own
+    from . import bundled
+
     bundled.provide_bridge(PACKAGE, FOLDER)
     from . import registration
 
@@ -38,9 +40,23 @@ def register() -> None:
 
 def unregister() -> None:
     """Switch off; nothing is left running."""
-    from . import registration
+    from . import bundled, registration
 
     registration.unregister()
     bundled.withdraw_bridge(PACKAGE, FOLDER)
-    for name in [name for name in sys.modules if name.startswith(PACKAGE + ".")]:
-        del sys.modules[name]  # an update that is switched on next brings modules of its own
+    _forget_modules()  # an update that is switched on next brings modules of its own
+
+
+def _forget_modules() -> None:
+    """Have the next import read every file anew.
+
+    ``from . import`` looks at the package's own names before ``sys.modules``, and Blender keeps the package itself: it
+    is loaded again into the same names.
+    """
+    inside = PACKAGE + "."
+    for name in [name for name in sys.modules if name.startswith(inside)]:
+        del sys.modules[name]
+    names = globals()
+    for name, value in list(names.items()):
+        if isinstance(value, ModuleType) and value.__name__.startswith(inside):
+            del names[name]

@@ -8,12 +8,16 @@
 * The working space is scene-linear Rec.709 up to 4.x, unless ``$OCIO`` says otherwise, and a setting of the file in
   5.0.
 * Extensions have a folder of their own for data from 4.2 on.
+* Datablocks have a number that nothing else gets in the session (``session_uid``) in 4.x; in 3.4 there is only their
+  address, which undo keeps and which a new datablock may get after they were removed.
+* Properties that take paths relative to the .blend file have to say so from 4.5 on.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -25,6 +29,8 @@ __all__ = [
     "compositor_trees",
     "data_folder",
     "output_socket",
+    "relative_path_options",
+    "session_key",
     "set_alpha_to_apply",
     "working_space",
 ]
@@ -107,6 +113,20 @@ def color_environment() -> dict[str, str] | None:
     """
     config = os.environ.get("BLENDER_OCIO") if bpy.app.version >= (5, 0) else None
     return {**os.environ, "OCIO": config} if config else None
+
+
+def session_key(block: Any) -> tuple[int, bool]:
+    """A number by which a datablock is found again after undo and under another name, and whether it is for sure.
+
+    Not for sure: another datablock may have got it after this one was removed.
+    """
+    number = getattr(block, "session_uid", None)
+    return (int(block.as_pointer()), False) if number is None else (int(number), True)
+
+
+def relative_path_options() -> set[str]:
+    """The ``options`` of a property for a path that may be relative to the .blend file."""
+    return {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else {"ANIMATABLE"}
 
 
 def data_folder(package: str, name: str) -> Path:

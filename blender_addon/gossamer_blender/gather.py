@@ -9,6 +9,7 @@ import bpy
 
 from gossamer_bridge.errors import KnobError
 
+from .datablocks import named
 from .mattes import origin_of
 from .orders import Guides
 from .preferences import preferences
@@ -43,12 +44,12 @@ def plate_for(context: bpy.types.Context, editor: str) -> bpy.types.Image | bpy.
 
 
 def find(collection: Any, name: str, what: str) -> Any:
-    """A datablock by name, which a script stated.
+    """A datablock by name, which a script stated; one of this file before a linked one.
 
     Raises:
         KnobError: there is none.
     """
-    found = collection.get(name)
+    found = named(collection, name)
     if found is None:
         raise KnobError(
             f"There is no {what} called {name!r}.", next_step=f"Load it, or state the name of another {what}."

@@ -18,8 +18,10 @@ from . import compat
 from .colours import worker_space
 from .exr import has_layers
 from .frames import FrameMap, element_name, file_number, frame_padding, sequence_pattern
+from .journal import has_alpha_in_colors
 from .mattes import Origin, latest_matte, matte_map, origin_of
 from .pixels import channels_of, is_constant
+from .session import session
 
 __all__ = [
     "Element",
@@ -65,7 +67,7 @@ def image_element(image: bpy.types.Image, *, role: str = "plate") -> Element:
         return _numbered(image, role)
     name = element_name(image.name, numbered=False)
     file = _existing_file(image)
-    if file is None:
+    if _holds_our_alpha(image) or file is None:
         return Element(name, read=lambda: _plate_pixels(image))
     return Element(name, path=file, space=_space(image))
 
@@ -227,9 +229,17 @@ def _space(image: bpy.types.Image) -> str:
     return worker_space(image.colorspace_settings.name, compat.working_space())
 
 
+def _holds_our_alpha(image: bpy.types.Image) -> bool:
+    """Whether the plate has to be read as it was before its alpha: a saved file has that in its colours, too."""
+    if not has_alpha_in_colors(image):
+        return False
+    pixels = read_buffer(image)
+    return session().journal.original(image, pixels) is not pixels
+
+
 def _plate_pixels(image: bpy.types.Image) -> Pixels:
     """R, G, B with the colour space they are in: byte pixels as encoded, float pixels in the working space."""
-    buffer = read_buffer(image)
+    buffer = session().journal.original(image, read_buffer(image))
     space = _space(image)
     if image.is_float and not image.colorspace_settings.is_data:
         space = worker_space(compat.working_space(), compat.working_space())

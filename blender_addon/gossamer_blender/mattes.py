@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
+from .datablocks import find_block, library_of
 from .frames import FrameMap, files_pattern, sequence_numbers
 
 __all__ = ["Origin", "latest_matte", "matte_duration", "matte_files", "matte_map", "mattes", "note", "origin_of"]
 
-PLATE, KIND = "gossamer_plate", "gossamer_kind"
+PLATE, KIND, LIBRARY = "gossamer_plate", "gossamer_kind", "gossamer_library"
 MADE = "gossamer_made"
 """Rises with every run: Blender lists datablocks by name, which says nothing about when."""
 START, OFFSET = "gossamer_start", "gossamer_offset"
@@ -24,15 +26,19 @@ class Origin:
     name: str
     kind: str = "IMAGE"
     """``IMAGE`` or ``CLIP``: an image and a clip of one file have the same name."""
+    library: str = ""
+    """What a linked plate is linked from, as ``library_of`` says it: it may be called like one of this file."""
 
     @classmethod
     def of(cls, plate: bpy.types.Image | bpy.types.MovieClip) -> Origin:
         """How a plate is noted."""
-        return cls(plate.name, "CLIP" if isinstance(plate, bpy.types.MovieClip) else "IMAGE")
+        return cls(plate.name, "CLIP" if isinstance(plate, bpy.types.MovieClip) else "IMAGE", library_of(plate))
 
     def find(self) -> bpy.types.Image | bpy.types.MovieClip | None:
         """The datablock, if there still is one of that name."""
-        return bpy.data.movieclips.get(self.name) if self.kind == "CLIP" else bpy.data.images.get(self.name)
+        blocks: Any = bpy.data.movieclips if self.kind == "CLIP" else bpy.data.images
+        found: bpy.types.Image | bpy.types.MovieClip | None = find_block(blocks, self.name, self.library)
+        return found
 
 
 def note(matte: bpy.types.Image, origin: Origin, frame_map: FrameMap | None) -> None:
@@ -45,7 +51,7 @@ def note(matte: bpy.types.Image, origin: Origin, frame_map: FrameMap | None) -> 
     """
     newest = mattes()
     matte[MADE] = 1 + (int(newest[0].get(MADE, 0)) if newest else 0)
-    matte[PLATE], matte[KIND] = origin.name, origin.kind
+    matte[PLATE], matte[KIND], matte[LIBRARY] = origin.name, origin.kind, origin.library
     if frame_map is not None:
         matte[START], matte[OFFSET] = frame_map.start, frame_map.offset
 
@@ -53,7 +59,9 @@ def note(matte: bpy.types.Image, origin: Origin, frame_map: FrameMap | None) -> 
 def origin_of(image: bpy.types.Image) -> Origin | None:
     """The plate, if ``image`` is a matte of ours."""
     name = str(image.get(PLATE, ""))
-    return Origin(name, str(image.get(KIND, "IMAGE"))) if name else None
+    # A linked matte was noted in its own file, where the plate was one of that file.
+    library = str(image.get(LIBRARY, "")) or library_of(image)
+    return Origin(name, str(image.get(KIND, "IMAGE")), library) if name else None
 
 
 def mattes() -> list[bpy.types.Image]:

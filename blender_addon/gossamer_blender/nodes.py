@@ -12,17 +12,16 @@ from .frames import FrameMap
 from .images import image_editors
 from .mattes import matte_duration, matte_map
 
-__all__ = ["add_matte_nodes", "extend_to_last_frame", "frame_label"]
+__all__ = ["add_matte_nodes", "extend_to_last_frame"]
 
+LABEL = "Gossamer "
+"""What the label of the frame around the nodes for a matte begins with; Blender cuts labels off after 63 bytes."""
+IS_MATTE = "gossamer_is_matte"
+"""Noted on the node that shows a matte."""
 GAP = 60
 WIDTH = 240
 HEIGHT = 520
 """Of the largest node, an image sequence."""
-
-
-def frame_label(matte: bpy.types.Image) -> str:
-    """The label of the frame around the nodes for a matte."""
-    return f"Gossamer {matte.name}"
 
 
 def add_matte_nodes(
@@ -47,16 +46,16 @@ def add_matte_nodes(
         False if the nodes for this matte are there already; they reach its last frame then.
     """
     tree, is_new = compat.compositor_tree(scene)
-    label = frame_label(matte)
-    if any(node.bl_idname == "NodeFrame" and node.label == label for node in tree.nodes):
+    if _matte_nodes(tree, matte):
         extend_to_last_frame(matte)
         return False
     left, top = _free_place(tree)
     frame = tree.nodes.new("NodeFrame")
-    frame.label = label
+    frame.label = f"{LABEL}{matte.name}"
     duration = matte_duration(matte)
     source = _plate_node(tree, plate, plate_map, duration)
-    alpha = _image_node(tree, matte, matte_map(matte), duration)
+    alpha: Any = _image_node(tree, matte, matte_map(matte), duration)
+    alpha[IS_MATTE] = True
     cut = tree.nodes.new("CompositorNodeSetAlpha")
     compat.set_alpha_to_apply(cut)
     over = tree.nodes.new("CompositorNodeAlphaOver")
@@ -92,15 +91,31 @@ def extend_to_last_frame(matte: bpy.types.Image) -> None:
     """
     users: list[Any] = [editor.image_user for editor in image_editors() if editor.image == matte]
     for tree in compat.compositor_trees():
-        users += [node for node in tree.nodes if node.bl_idname == "CompositorNodeImage" and _is_inside(node, matte)]
+        shown = _matte_nodes(tree, matte)
+        frames = [node.parent for node in shown if node.parent is not None]
+        users += [node for node in tree.nodes if _is_image(node) and (node in shown or node.parent in frames)]
     duration = matte_duration(matte)
     for user in users:
         if user.frame_duration < duration:
             user.frame_duration = duration
 
 
-def _is_inside(node: bpy.types.Node, matte: bpy.types.Image) -> bool:
-    return node.parent is not None and node.parent.label == frame_label(matte)
+def _is_image(node: bpy.types.Node) -> bool:
+    return node.bl_idname == "CompositorNodeImage"
+
+
+def _matte_nodes(tree: bpy.types.NodeTree, matte: bpy.types.Image) -> list[Any]:
+    """The nodes that show a matte and were made for it; an artist's own do not count.
+
+    By the datablock: labels are too short for the names of some plates, and a matte may get another name.
+    """
+    shown: list[Any] = [node for node in tree.nodes if _is_image(node) and node.image == matte]
+    return [node for node in shown if node.get(IS_MATTE) or _is_in_frame_of_ours(node)]
+
+
+def _is_in_frame_of_ours(node: bpy.types.Node) -> bool:
+    """How nodes are known that were made before they were noted."""
+    return node.parent is not None and node.parent.label.startswith(LABEL)
 
 
 def _free_place(tree: bpy.types.NodeTree) -> tuple[float, float]:

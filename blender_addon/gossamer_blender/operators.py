@@ -16,7 +16,7 @@ from .finish import bring_home, summary
 from .gather import find, gather_guides, gather_wishes, plate_for, settings_for
 from .orders import Placed, place_order
 from .preferences import cache_folder, preferences, worker_settings
-from .properties import DEVICES, GUIDES, TARGETS, TTA, with_properties
+from .properties import DEVICES, GUIDES, TARGETS, TTA, stated_in, with_properties
 from .run import Run
 from .session import session
 from .status import progress_lines
@@ -62,11 +62,7 @@ class GossamerMatte(bpy.types.Operator):
     bl_label = "Matte"
     bl_options: ClassVar = {"UNDO"}
 
-    editor: str
     use_range: bool
-    frames: str
-    plate: str
-    clip: str
 
     _timer: bpy.types.Timer | None = None
     _placed: Placed | None = None
@@ -146,21 +142,21 @@ class GossamerMatte(bpy.types.Operator):
             raise
 
     def _begin(self, context: bpy.types.Context) -> bool:
-        stated = {name: getattr(self, name) for name in self.properties.keys()}  # noqa: SIM118 - not a mapping
+        stated = stated_in(self)
         try:
-            editor = "CLIP" if stated.get("clip") else self.editor
+            editor = "CLIP" if stated.get("clip") else stated.get("editor", "IMAGE")
             settings = settings_for(context.scene, editor)
             plate: Any = plate_for(context, editor)
             if stated.get("plate"):
-                plate = find(bpy.data.images, self.plate, "image")
+                plate = find(bpy.data.images, stated["plate"], "image")
             if stated.get("clip"):
-                plate = find(bpy.data.movieclips, self.clip, "clip")
+                plate = find(bpy.data.movieclips, stated["clip"], "clip")
             if plate is None:
                 self._fail(f"No {'plate' if editor == 'IMAGE' else 'clip'} is chosen. Open one in the editor.")
                 return False
             space = context.space_data
             guides = gather_guides(settings, stated, space)
-            is_range = self.use_range or bool(stated.get("frames"))
+            is_range = stated.get("use_range", False) or bool(stated.get("frames"))
             wishes = gather_wishes(context.scene, settings, stated, is_range=is_range)
             cache = cache_folder()
             prune(cache, limit=preferences().cache_limit * 2**20)

@@ -17,6 +17,7 @@ from gossamer_bridge.pixels import Pixels
 from gossamer_bridge.settings import Knobs, frames_text
 
 from .cache import MASKS, PICTURES
+from .datablocks import find_block, library_of
 from .frames import FrameMap, at_frame, files_pattern, safe_name
 from .images import Element, clip_element, find_frame_map, guide_element, image_element
 from .masks import draw_mask
@@ -156,14 +157,18 @@ def _check_target(plate: bpy.types.ID, element: Element, wishes: Wishes) -> None
 
 
 def prepare_folder(text: str, element: Element, cache: Path) -> tuple[str, list[str]]:
-    """The folder for mattes. Relative to the .blend file; before that is saved, beside the plate or in the cache."""
+    """The folder for mattes. Relative to the .blend file; before that is saved, beside the plate or near the cache.
+
+    Near the cache every .blend file that is not saved has a folder of its own: plates out of memory are often called
+    alike, and no datablock here tells of the mattes that another Blender has there.
+    """
     text = _folder_text(text)
     if not text.startswith("//") or bpy.data.filepath:
         return bpy.path.abspath(text).rstrip("/\\"), []
     if element.path:
         folder = str(Path(element.path).parent / (text.strip("/") or "gossamer"))
     else:
-        folder = str(cache.parent / "mattes")
+        folder = str(cache.parent / "mattes" / session().token[:12])
     return folder, [f"The .blend file is not saved, so the matte goes to {folder}."]
 
 
@@ -206,17 +211,17 @@ def _mask_steps(
     if not numbers:
         file = folder / "mask.exr"
         frame = scene_frames[0] if scene_frames else bpy.context.scene.frame_current
-        return str(file), (partial(_draw, mask.name, frame, size, file),)
+        return str(file), (partial(_draw, mask.name, library_of(mask), frame, size, file),)
     steps = tuple(
-        partial(_draw, mask.name, frame, size, folder / f"mask.{number:04d}.exr")
+        partial(_draw, mask.name, library_of(mask), frame, size, folder / f"mask.{number:04d}.exr")
         for number, frame in zip(numbers, scene_frames, strict=True)
     )
     return str(folder / "mask.####.exr"), steps
 
 
-def _draw(name: str, frame: int, size: tuple[int, int], file: Path) -> None:
+def _draw(name: str, library: str, frame: int, size: tuple[int, int], file: Path) -> None:
     """Later, by name: the datablock may be gone by then."""
-    mask = bpy.data.masks.get(name)
+    mask = find_block(bpy.data.masks, name, library)
     if mask is None:
         raise KnobError(f"The mask {name} is gone.", next_step="Choose another mask.")
     draw_mask(mask, frame, size, file)

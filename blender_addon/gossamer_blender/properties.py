@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 import bpy
 
+from . import compat
 from .session import session
 from .wishes import DEFAULT_FOLDER
 
-__all__ = ["DEVICES", "GUIDES", "OPTIONS", "GossamerClipSettings", "GossamerSettings", "with_properties"]
+__all__ = ["DEVICES", "GUIDES", "OPTIONS", "GossamerClipSettings", "GossamerSettings", "stated_in", "with_properties"]
 
 Class = TypeVar("Class", bound=type)
 
@@ -67,6 +68,17 @@ def with_properties(**properties: Any) -> Callable[[Class], Class]:
     return declare
 
 
+def stated_in(operator: bpy.types.Operator) -> dict[str, Any]:
+    """The properties that the button or script set, which the others are not to be read as.
+
+    When an operator has finished, Blender keeps its properties and gives them to the next one that is started by a
+    button or key. They are listed among its keys then, but do not count as set.
+    """
+    properties: Any = operator.properties
+    names = type(operator).__annotations__
+    return {name: getattr(operator, name) for name in names if properties.is_property_set(name)}
+
+
 def _search_models(_self: Any, _context: bpy.types.Context, edit_text: str) -> list[str]:
     return [name for name in session().models() if edit_text.lower() in name.lower()]
 
@@ -112,6 +124,7 @@ def _common(guide: str) -> dict[str, Any]:
             description=f"Folder for the mattes. Empty: {DEFAULT_FOLDER}",
             default=DEFAULT_FOLDER,
             subtype="DIR_PATH",
+            options=compat.relative_path_options(),
         ),
         "frame_start": bpy.props.IntProperty(name="Start", description="First frame of the scene", default=1),
         "frame_end": bpy.props.IntProperty(name="End", description="Last frame of the scene", default=250),

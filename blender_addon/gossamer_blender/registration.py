@@ -31,6 +31,7 @@ def _after_undo(*_: object) -> None:
 def _before_load(*_: object) -> None:
     state = session()
     state.journal.forget()
+    state.renew_token()
     if state.run is not None:
         state.run.stop()
         state.end(("Cancelled: another file was opened.",))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from array import array
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -13,7 +14,7 @@ from gossamer_bridge.errors import KnobError
 
 from .frames import FrameMap, files_pattern
 from .images import read_buffer
-from .journal import Journal
+from .journal import Journal, is_premultiplied
 from .mattes import Origin, matte_files, note, origin_of
 from .pixels import channels_of, with_alpha
 
@@ -25,7 +26,7 @@ def show_matte(
 ) -> bpy.types.Image:
     """The datablock that shows the mattes beginning with ``file``; the one of an earlier run if there is one.
 
-    A matte that the artist painted on and did not save is left alone, and a new datablock is made.
+    A matte that the artist painted on and did not save is left alone, and a new datablock is made. So is a linked one.
 
     Args:
         name: for a new datablock.
@@ -42,6 +43,10 @@ def show_matte(
     image.filepath = _relative(file) if is_relative else str(file)
     image.source = "SEQUENCE" if is_numbered else "FILE"
     image.colorspace_settings.is_data = True  # not by name: each configuration in $OCIO has its own
+    # Blender saves only what somebody uses, and the datablock is the memory of whose files these are. Who does not want
+    # the matte any more removes it, or takes its shield off; another press means that it is wanted again.
+    kept: Any = image
+    kept.use_fake_user = True
     note(image, origin, frame_map)
     image.reload()
     return image
@@ -59,16 +64,15 @@ def _earlier(file: Path, origin: Origin, is_numbered: bool) -> bpy.types.Image |
     """The datablock of an earlier run: same plate, same files."""
     wanted = files_pattern(str(file), is_numbered=is_numbered)
     for image in bpy.data.images:
-        if origin_of(image) == origin and not image.is_dirty and matte_files(image, is_numbered=is_numbered) == wanted:
+        if image.library is not None or image.is_dirty or origin_of(image) != origin:
+            continue
+        if matte_files(image, is_numbered=is_numbered) == wanted:
             return image
     return None
 
 
 def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:
-    """Write a matte into the plate's own alpha channel.
-
-    Blender holds byte pixels straight and float pixels premultiplied, whatever ``alpha_mode`` says of the file; with
-    ``CHANNEL_PACKED`` colour and alpha are strangers. Straight RGB keeps its bits.
+    """Write a matte into the plate's own alpha channel, in the place of an earlier one. Straight RGB keeps its bits.
 
     Raises:
         KnobError: the plate has no place for an alpha, or another size than the matte.
@@ -84,14 +88,14 @@ def write_alpha(plate: bpy.types.Image, file: Path, journal: Journal) -> None:
             next_step="Set Alpha to Straight or Premultiplied in the image's settings.",
         )
     before = read_buffer(plate)
+    original = journal.original(plate, before)
     alpha = _read_matte(file)
     if len(alpha) * 4 != len(before):
         raise KnobError(
             f"The matte {file} has {len(alpha)} pixels and {plate.name} has {len(before) // 4}.",
             next_step="Reload the plate and matte it again.",
         )
-    premultiplied = plate.is_float and plate.alpha_mode != "CHANNEL_PACKED"
-    journal.write(plate, before, with_alpha(before, alpha, premultiplied=premultiplied))
+    journal.write(plate, before, with_alpha(original, alpha, premultiplied=is_premultiplied(plate)), original)
 
 
 def _read_matte(file: Path) -> array[float]:

@@ -43,13 +43,17 @@ class Session:
     testing: threading.Thread | None = None
     journal: Journal = field(default_factory=Journal)
     token: str = field(default_factory=lambda: uuid4().hex)
-    """Stands for a .blend file as long as that has no path."""
+    """Stands for the .blend file as long as that has no path."""
     _found: tuple[str, bool] | None = None
 
     @property
     def is_busy(self) -> bool:
         """Whether a job runs."""
         return self.run is not None
+
+    def renew_token(self) -> None:
+        """Another .blend file is being opened."""
+        self.token = uuid4().hex
 
     def begin(self, order: Order, host: BlenderHost | None = None) -> Run:
         """Start a job. There is one at a time; operators look at ``is_busy`` first."""

@@ -10,12 +10,13 @@ import bpy
 from gossamer_bridge.errors import BridgeError
 
 from .cache import clear
+from .datablocks import named
 from .gather import plate_for
 from .images import clip_element, find_frame_map, image_element
 from .mattes import latest_matte, matte_duration, matte_map, mattes, origin_of
 from .nodes import add_matte_nodes
 from .preferences import cache_folder, worker_settings
-from .properties import with_properties
+from .properties import stated_in, with_properties
 from .session import session
 
 __all__ = ["CLASSES"]
@@ -119,8 +120,6 @@ class GossamerShow(bpy.types.Operator):
     bl_idname = "gossamer.show"
     bl_label = "Show"
 
-    matte: bool
-
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """In an Image Editor, with a matte."""
@@ -134,10 +133,11 @@ class GossamerShow(bpy.types.Operator):
         matte = latest_matte(plate)
         if matte is None:
             return {"CANCELLED"}
-        if not self.matte and isinstance(plate, bpy.types.MovieClip):
+        is_matte = stated_in(self).get("matte", True)
+        if not is_matte and isinstance(plate, bpy.types.MovieClip):
             self.report({"ERROR"}, f"The plate {plate.name} is a clip. Open it in a Clip Editor.")
             return {"CANCELLED"}
-        space.image = matte if self.matte else plate
+        space.image = matte if is_matte else plate
         if matte.source == "SEQUENCE":
             lies = matte_map(matte)
             user = space.image_user
@@ -158,15 +158,13 @@ class GossamerAddNodes(bpy.types.Operator):
     bl_label = "Add Matte Nodes"
     bl_options: ClassVar = {"REGISTER", "UNDO"}
 
-    editor: str
-    matte: str
-
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Find the matte and its plate, and wire them."""
-        if self.matte:
-            matte = next((matte for matte in mattes() if matte.name == self.matte), None)
+        stated = stated_in(self)
+        if stated.get("matte"):
+            matte = named(mattes(), stated["matte"])
         else:
-            matte = latest_matte(plate_for(context, self.editor)) or next(iter(mattes()), None)
+            matte = latest_matte(plate_for(context, stated.get("editor", "IMAGE"))) or next(iter(mattes()), None)
         origin = origin_of(matte) if matte is not None else None
         if matte is None or origin is None:
             self.report({"ERROR"}, "There is no matte yet. Pull one with Matte Frame or Matte Range first.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import shutil
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +15,10 @@ import pytest
 from tests.blender_addon.conftest import Addon, matte_life
 from tests.blender_addon.test_images import image
 from tests.blender_addon.test_plain import MASK, PICTURE, written
-from tests.blender_addon.test_results import mask
-from tests.fakes.fake_bpy import blocks, interface
+from tests.blender_addon.test_results import LIBRARY, mask
+from tests.fakes.fake_bpy import FakeBlender, blocks, interface
 
+ADDON = Path(__file__).resolve().parents[2] / "blender_addon/gossamer_blender"
 TIMER = SimpleNamespace(type="TIMER", value="NOTHING")
 ESCAPE = SimpleNamespace(type="ESC", value="PRESS")
 MOVE = SimpleNamespace(type="MOUSEMOVE", value="NOTHING")
@@ -208,6 +212,66 @@ def test_a_mask_is_drawn_for_every_frame_under_the_plates_numbers(addon: Addon, 
         placed.order.steps[0]()
 
 
+def test_a_linked_mask_is_not_taken_for_one_of_this_file(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    own, linked = mask(addon), mask(addon)
+    linked.library = LIBRARY
+    orders = addon.module("orders")
+    drawn = []
+    for chosen in (own, linked):
+        placed = place(addon, shot.plate, orders.Guides(mask=chosen), tmp_path, scene_frames=(2,))
+        drawn.append([step.args[:2] for step in placed.order.steps])
+        chosen.layers.clear()
+        with pytest.raises(Exception, match=r"The mask roto has no splines"):
+            placed.order.steps[0]()
+        chosen.layers.append(blocks.MaskLayer([blocks.MaskSpline()]))
+    assert drawn == [[("roto", "")], [("roto", "lib.blend")]]
+
+
+def test_a_name_means_a_datablock_of_this_file_before_a_linked_one(addon: Addon) -> None:
+    find = addon.module("gather").find
+    images = addon.blender.data.images
+    linked = image(addon, "hero", library=LIBRARY)
+    assert find(images, "hero", "image") is linked
+    own = image(addon, "hero")
+    assert find(images, "hero", "image") is own
+    assert find(images, "hero [lib.blend]", "image") is linked
+
+
+def test_the_alpha_goes_into_the_linked_plate_that_was_matted(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    linked, own = (image(addon, "hero", source="GENERATED", library=library) for library in (LIBRARY, None))
+    shot.plate, shot.guide, shot.target = linked, "NONE", "ALPHA"
+    file = tmp_path / "out" / "hero_alpha.exr"
+    addon.use_worker({**matte_life(file), "store": [["reply", {"path": str(tmp_path / "p.exr")}]]})
+    addon.blender.data.images.files[str(file)] = (2, 1, [0.25, 0.25, 0.25, 1.0] * 2)
+    operator = addon.blender.operator("gossamer.matte")
+    assert operator.execute(addon.blender.context) == {"FINISHED"}, operator.reports
+    assert [plate.pixels.values[3] for plate in (linked, own)] == [0.25, 1.0]
+
+
+def test_two_blenders_whose_files_are_not_saved_keep_mattes_of_pictures_in_memory_apart(
+    addon: Addon, tmp_path: Path
+) -> None:
+    plate = image(addon, "Untitled", source="GENERATED")
+
+    def placed() -> Path:
+        guides = addon.module("orders").Guides()
+        order = place(addon, plate, guides, tmp_path, scene_frames=(1,), output_folder="//gossamer/")
+        file: Path = order.file(None)
+        return file
+
+    first = placed()
+    assert first.is_relative_to(tmp_path / "mattes")
+    assert placed() == first
+    for handler in addon.blender.modules["bpy.app.handlers"].load_pre:
+        handler(None)
+    second = placed()
+    assert second != first, "another file that is not saved"
+    addon.module("session").open_session()
+    assert placed() not in (first, second), "another Blender"
+    addon.blender.data.filepath = str(tmp_path / "a.blend")
+    assert placed() == tmp_path / "gossamer" / "Untitled_alpha.exr"
+
+
 def test_two_blenders_whose_files_are_not_saved_draw_their_masks_apart(addon: Addon, shot: Any, tmp_path: Path) -> None:
     guides = addon.module("orders").Guides(mask=mask(addon))
 
@@ -314,6 +378,125 @@ def test_plates_that_are_called_alike_do_not_share_a_matte(addon: Addon, shot: A
     assert len(addon.module("mattes").mattes()) == len(plates)
     data.images.remove(data.images["hero_alpha"])
     assert matted(stills[1]) == "hero_2_alpha.exr"
+
+
+def test_a_plate_that_is_called_alike_leaves_the_files_of_a_matte_alone_when_the_file_was_opened_again(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    addon.blender.data.filepath = str(tmp_path / "a.blend")
+    names = ("hero.png", "hero.jpg")
+    for name, file in zip(names, ("hero_alpha.exr", "hero_2_alpha.exr"), strict=True):
+        plate = image(addon, name, tmp_path / name, use_fake_user=True)
+        trimap = image(addon, f"{name}_trimap", tmp_path / f"{name}_trimap.png", use_fake_user=True)
+        placed = place(addon, plate, addon.module("orders").Guides(trimap=trimap), tmp_path)
+        assert Path(placed.pattern).name == file
+        shot.plate, shot.trimap = plate, trimap
+        addon.use_worker(matte_life(Path(placed.pattern)))
+        assert addon.blender.operator("gossamer.matte").execute(addon.blender.context) == {"FINISHED"}
+        addon.blender.save_and_open(str(tmp_path / "a.blend"))
+
+
+def test_a_button_goes_by_the_panel_and_not_by_what_a_script_stated_before(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    in_window(addon)
+    context = addon.blender.context
+    plate = image(addon, "other.1001.exr", tmp_path / "other.1001.exr", source="SEQUENCE")
+    addon.use_worker(matte_life(tmp_path / "out" / "other_alpha.1001.exr"))
+    stated = {"plate": plate.name, "frames": "1", "output": str(tmp_path / "out"), "editor": "IMAGE"}
+    scripted = addon.blender.operator("gossamer.matte", **stated, use_range=True, clip="")
+    scripted.invoke(context, TIMER)
+    assert until_it_ends(addon, scripted) == {"FINISHED"}
+    addon.blender.finish(scripted)
+    context.scene.frame_current = 3
+    shot.output_folder = str(tmp_path / "panel")
+    (tmp_path / "panel").mkdir()
+    addon.use_worker(matte_life(tmp_path / "panel" / "fur_alpha.1003.exr"))
+    pressed = addon.blender.operator("gossamer.matte")
+    pressed.invoke(context, TIMER)
+    knobs = addon.session.run.order.knobs
+    assert (knobs.plate, knobs.frames) == (str(tmp_path / "fur.####.exr"), "1003")
+    assert knobs.output == str(tmp_path / "panel" / "fur_alpha.####.exr")
+    assert until_it_ends(addon, pressed) == {"FINISHED"}
+
+
+def test_a_key_without_properties_is_not_about_the_editor_or_clip_of_the_call_before(addon: Addon, shot: Any) -> None:
+    scripted = addon.blender.operator("gossamer.matte", editor="CLIP", clip="nobody", guide="MASK", frames="9-1")
+    scripted.execute(addon.blender.context)
+    addon.blender.finish(scripted)
+    pressed = addon.blender.operator("gossamer.matte")
+    shot.plate = None
+    pressed.execute(addon.blender.context)
+    assert pressed.reports == [("ERROR", "No plate is chosen. Open one in the editor.")]
+
+
+def test_add_nodes_and_show_go_by_the_button_and_not_by_the_call_before(
+    addon: Addon, shot: Any, tmp_path: Path
+) -> None:
+    context = addon.blender.context
+    user = SimpleNamespace(frame_start=1, frame_offset=1000, frame_duration=8, use_auto_refresh=True)
+    context.space_data = SimpleNamespace(type="IMAGE_EDITOR", image=shot.plate, image_user=user, tree_type="")
+    first = matted_into(addon, shot, tmp_path / "one")
+    first.name = "first"
+    redone = addon.blender.operator("gossamer.add_matte_nodes", matte="first", editor="CLIP")
+    redone.execute(context)
+    addon.blender.finish(redone)
+    second = matted_into(addon, shot, tmp_path / "two")
+    addon.blender.operator("gossamer.add_matte_nodes").execute(context)
+    shown = [node.image for node in context.scene.node_tree.nodes if node.bl_idname == "CompositorNodeImage"]
+    assert shown == [shot.plate, first, shot.plate, second]
+    plate_shown = addon.blender.operator("gossamer.show", matte=False)
+    plate_shown.execute(context)
+    addon.blender.finish(plate_shown)
+    addon.blender.operator("gossamer.show").execute(context)
+    assert context.space_data.image is second
+
+
+@pytest.mark.parametrize(
+    ("addon", "expected"),
+    [((3, 4, 0), {"ANIMATABLE"}), ((4, 5, 0), {"ANIMATABLE", "PATH_SUPPORTS_BLEND_RELATIVE"})],
+    indirect=["addon"],
+)
+def test_the_output_folder_may_be_relative_to_the_blend_file(addon: Addon, expected: set[str]) -> None:
+    settings = addon.module("properties").GossamerSettings
+    assert settings.__annotations__["output_folder"].options["options"] == expected
+
+
+def test_an_update_is_in_force_as_soon_as_it_is_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blender loads the package again into the names that it has, as ``reload`` does, and switches it on."""
+    folder = tmp_path / "gossamer_copy"
+    shutil.copytree(ADDON, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    blender = FakeBlender()
+    blender.install()
+
+    def write_version(number: int) -> None:
+        for file in ("session.py", "bundled.py"):
+            text = (ADDON / file).read_text(encoding="utf-8")
+            (folder / file).write_text(f"{text}VERSION = {number}\n", encoding="utf-8")
+
+    def versions() -> list[int]:
+        return [importlib.import_module(f"gossamer_copy.{name}").VERSION for name in ("session", "bundled")]
+
+    try:
+        write_version(1)
+        main: Any = importlib.import_module("gossamer_copy")
+        main.register()
+        assert versions() == [1, 1]
+        old = main.session
+        main.unregister()
+        assert not hasattr(main, "session")
+        main.session = old  # an earlier version of the add-on left its modules there
+        write_version(22)  # as many bytes would be taken for the same file within a second
+        importlib.invalidate_caches()
+        importlib.reload(main).register()
+        assert versions() == [22, 22]
+        assert main.session.VERSION == 22
+        main.unregister()
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "gossamer_copy"]:
+            del sys.modules[name]
+        blender.remove()
 
 
 def test_the_test_button_shows_what_the_worker_answers(addon: Addon) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from array import array
 from collections.abc import Callable
@@ -204,8 +205,24 @@ def test_a_classic_add_on_brings_its_own_bridge_and_takes_it_away(
         bundled.provide_bridge("gossamer_blender", tmp_path)
         bundled.provide_bridge("gossamer_blender", tmp_path)
         assert sys.path == [str(wheel), *before]
+        bundled.withdraw_bridge("elsewhere", tmp_path / "checkout")
+        assert loaded_bridge(), "a bridge that the add-on did not bring was taken out"
+        wheel.rename(wheel.with_name("gossamer_bridge-0.2.0-py3-none-any.whl"))  # an update is there already
+        job = threading.Thread(target=(until := threading.Event()).wait, name="gossamer-job")
+        job.start()
+        bundled.withdraw_bridge("bl_ext.user_default.gossamer", tmp_path)
+        until.set()
+        job.join()
+        assert loaded_bridge(), "a job runs on it"
         bundled.withdraw_bridge("gossamer_blender", tmp_path)
         assert sys.path == before
-        assert not [name for name in sys.modules if name.partition(".")[0] == "gossamer_bridge"]
+        assert not loaded_bridge()
+        sys.modules.update(kept)
+        bundled.withdraw_bridge("bl_ext.user_default.gossamer", tmp_path)
+        assert not loaded_bridge(), "an extension's update would run on the old bridge"
     finally:
         sys.modules.update(kept)
+
+
+def loaded_bridge() -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == "gossamer_bridge"]

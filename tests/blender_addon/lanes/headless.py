@@ -279,6 +279,41 @@ def the_alpha_of_a_float_plate_is_premultiplied() -> str:
 
 
 @check
+def a_second_alpha_of_a_float_plate_is_the_first_again_and_both_can_be_undone() -> str:
+    once = scene.pixels(bpy.data.images["floating"]).copy()
+    bpy.ops.ed.undo_push(message="before")
+    matte(plate="floating", trimap="painted trimap", target="ALPHA")
+    bpy.ops.ed.undo_push(message="second alpha")
+    twice = scene.pixels(bpy.data.images["floating"]).copy()
+    apart = float(np.abs(twice - once).max())
+    assert apart == 0, f"the second alpha is {apart} from the first: it was made from colours times alpha"
+    step = bpy.data.images["floating"]["gossamer_step"]
+    bpy.ops.ed.undo()
+    assert bpy.data.images["floating"]["gossamer_step"] < step, "Blender's undo did not reach the number"
+    assert np.array_equal(scene.pixels(bpy.data.images["floating"]), once)
+    bpy.ops.ed.redo()
+    floating = bpy.data.images["floating"]
+    stroke = scene.pixels(floating).copy()
+    stroke[:8, :8, :3] = 5.0
+    floating.pixels.foreach_set(scene.new_buffer(stroke[..., :3], stroke[..., 3]))
+    text = refusal(plate="floating", trimap="painted trimap", target="ALPHA")
+    assert "multiplied by an alpha" in text, text
+    return "no difference"
+
+
+@check
+def the_output_folder_may_be_relative_to_the_file() -> str:
+    settings = bpy.context.scene.gossamer
+    settings.output_folder = "//mattes/"
+    assert settings.output_folder == "//mattes/", settings.output_folder
+    settings.property_unset("output_folder")
+    if bpy.app.version < (4, 5, 0):
+        return "nothing to declare"
+    assert settings.bl_rna.properties["output_folder"].is_path_supports_blend_relative
+    return "declared"
+
+
+@check
 def refusals_say_what_to_do() -> str:
     texts = [
         refusal(plate="nothing", trimap="painted trimap"),
@@ -328,6 +363,63 @@ def switched_off_nothing_is_left() -> str:
     assert hasattr(bpy.types.Scene, "gossamer"), "it cannot be switched on again"
     matte(plate="painted", trimap="painted trimap")
     return "worker ended, on again works"
+
+
+@check
+def mattes_that_nobody_uses_are_there_when_the_file_is_opened_again() -> str:
+    """And their files are not given to another plate."""
+    still = scene.save("p", scene.encode(scene.plate_of(scene.alpha_of(1))), OUT / "twin.png", is_float=False)
+    other = scene.save("p", scene.encode(scene.plate_of(scene.alpha_of(2))), OUT / "twin.tif.png", is_float=False)
+    guide = scene.save("t", scene.trimap_of(scene.alpha_of(1)), OUT / "twin_trimap.png", is_float=False)
+    plates = [load(file) for file in (still, other, guide)]
+    plates[1].name = "twin.tif"
+    for plate in plates:
+        plate.use_fake_user = True
+    matte(plate="twin.png", trimap="twin_trimap.png")
+    first = (OUT / "mattes" / "twin_alpha.exr").read_bytes()
+    bpy.ops.wm.save_as_mainfile(filepath=str(OUT / "twins.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(OUT / "twins.blend"))
+    assert "twin_alpha" in bpy.data.images, "the matte was not saved"
+    matte(plate="twin.tif", trimap="twin_trimap.png")
+    assert (OUT / "mattes" / "twin_alpha.exr").read_bytes() == first, "the files of the first matte were written over"
+    assert (OUT / "mattes" / "twin_2_alpha.exr").is_file()
+    return "twin_alpha, twin_2_alpha"
+
+
+@check
+def a_linked_plate_is_not_taken_for_one_of_the_file() -> str:
+    alphas = {None: scene.alpha_of(1), "linked": scene.alpha_of(3)}
+    image = scene.new_image("twice", scene.encode(scene.plate_of(alphas["linked"])), is_float=False)
+    image.pack()
+    bpy.data.libraries.write(str(OUT / "library.blend"), {image}, fake_user=True)
+    bpy.data.images.remove(image)
+    scene.new_image("twice", scene.encode(scene.plate_of(alphas[None])), is_float=False)
+    with bpy.data.libraries.load(str(OUT / "library.blend"), link=True) as (_, wanted):
+        wanted.images = ["twice"]
+    settings = bpy.context.scene.gossamer
+    settings.plate = wanted.images[0]
+    settings.trimap = scene.new_image("linked trimap", scene.trimap_of(alphas["linked"]), is_float=False)
+    settings.target = "ALPHA"
+    matte()
+    own = next(image for image in bpy.data.images if image.name == "twice" and image.library is None)
+    assert float(scene.pixels(own)[..., 3].min()) == 1.0, "the plate of this file got the alpha"
+    settings.plate = None
+    return error_of(scene.pixels(wanted.images[0])[..., 3], 3)
+
+
+@check
+def an_update_is_in_force_when_it_is_switched_on() -> str:
+    bpy.ops.preferences.addon_disable(module=PACKAGE)
+    left = [name for name in sys.modules if name.partition(".")[0] == "gossamer_bridge"]
+    assert not left, f"the old bridge is still loaded: {left}"
+    folder = Path(sys.modules[PACKAGE].__file__).parent
+    panels = folder / "panels.py"
+    panels.write_text(panels.read_text(encoding="utf-8").replace('"Matte Frame"', '"Matte One"'), encoding="utf-8")
+    os.utime(folder / "__init__.py", (2e9, 2e9))  # by this Blender sees that the add-on is another one
+    bpy.ops.preferences.addon_enable(module=PACKAGE)
+    words = bpy.types.GOSSAMER_PT_image._draw_buttons.__code__.co_consts
+    assert "Matte One" in words, f"the panel of the old version is drawn: {words}"
+    return "panel and bridge are new"
 
 
 if __name__ == "__main__":

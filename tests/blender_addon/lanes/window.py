@@ -166,6 +166,7 @@ def steps() -> None:
 
     check_undo()
     check_mask()
+    check_button_after_script()
 
     ask("bpy.ops.gossamer.add_matte_nodes()")
     ask(
@@ -250,6 +251,18 @@ def check_mask() -> None:
     files = ask("answer = sorted(p.name for p in (HOME / 'from_mask').iterdir())")
     expect(files == ["fur_alpha.1001.exr", "fur_alpha.1002.exr"], f"{files}: {ask('answer = session().last')}")
     say("a mask as the guide")
+
+
+def check_button_after_script() -> None:
+    """A button is about the panel, not about the frames, guide and folder that the script before it stated."""
+    times = "answer = {p.parent.name + '/' + p.name: p.stat().st_mtime_ns for p in HOME.glob('*/fur_alpha.*.exr')}"
+    before = ask(times)
+    click(*BUTTONS["Matte Frame"])
+    wait_until_idle()
+    after = ask(times)
+    changed = sorted(name for name in after if after[name] != before.get(name))
+    expect(changed == ["mattes/fur_alpha.1004.exr"], f"Matte Frame after a script wrote {changed}")
+    say("Matte Frame after a script that stated more")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ class FakeBlender:
         self.version = version
         self.context = interface.Context(self.data, self.classes)
         self.background = True
+        self.ghosts: dict[str, dict[str, Any]] = {}
         self.modules = self._modules()
 
     def install(self) -> None:
@@ -39,16 +40,36 @@ class FakeBlender:
             del sys.modules[name]
 
     def operator(self, idname: str, **stated: Any) -> Any:
-        """An operator as Blender makes it: every property has its default, ``stated`` ones are set."""
+        """An operator as Blender makes it: every property has its default, ``stated`` ones are set.
+
+        What the last one that finished had set is there as well, and listed, but does not count as set.
+        """
         kind: Any = next(kind for kind in self.classes if getattr(kind, "bl_idname", "") == idname)
         made = kind()
         declared = interface.defaults(kind)
         unknown = set(stated) - set(declared)
         assert not unknown, f"{idname} has no {unknown}"
-        for name, value in {**declared, **stated}.items():
+        ghosts = self.ghosts.get(idname, {})
+        for name, value in {**declared, **ghosts, **stated}.items():
             object.__setattr__(made, name, value)
-        made.properties = SimpleNamespace(keys=lambda: list(stated))
+        made.properties = interface.OperatorProperties(ghosts, stated)
         return made
+
+    def finish(self, operator: Any) -> None:
+        """As Blender does when an operator has finished that was started in a window: it keeps the properties."""
+        self.ghosts[operator.bl_idname] = {name: getattr(operator, name) for name in operator.properties.keys()}  # noqa: SIM118
+
+    def save_and_open(self, path: str) -> None:
+        """Save the .blend file and open it: images that nobody uses are gone, the others are new ones in memory."""
+        self.data.filepath = path
+        modules: Any = self.modules["bpy.app.handlers"]
+        for handler in modules.load_pre:
+            handler(None)
+        used = self.data.used_images()
+        for image in list(self.data.images):
+            if not image.use_fake_user and image not in used:
+                self.data.images.remove(image)
+            image.session_uid = blocks.new_session_uid()
 
     def _modules(self) -> dict[str, ModuleType]:
         names = ("bpy", "app", "app.handlers", "app.timers", "ops", "path", "props", "types", "utils")
@@ -70,7 +91,7 @@ class FakeBlender:
         path.abspath, path.relpath = self._abspath, self._relpath
         props: Any = made["props"]
         for kind in ("Bool", "Enum", "Float", "Int", "Pointer", "String"):
-            setattr(props, f"{kind}Property", interface.declaring(kind))
+            setattr(props, f"{kind}Property", interface.declaring(kind, self.version))
         types: Any = made["types"]
         every: tuple[type, ...] = (*blocks.TYPES, *interface.TYPES)
         for made_type in every:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-__all__ = ["TYPES", "BlendData"]
+__all__ = ["TYPES", "BlendData", "new_session_uid"]
 
 
 class Collection:
@@ -117,15 +118,28 @@ class ColorspaceSettings:
             self._name = self._config.data
 
 
+_uids = count(100)
+
+
+def new_session_uid() -> int:
+    return next(_uids)
+
+
 @dataclass(slots=True)
 class ID:
     name: str
-    library: object = None
+    library: Any = None
     custom: dict[str, Any] = field(default_factory=dict)
+    use_fake_user: bool = False
+    session_uid: int | None = field(default_factory=new_session_uid)
+    """None: as in a Blender that has none."""
 
     @property
     def name_full(self) -> str:
-        return self.name
+        return self.name if self.library is None else f"{self.name} [{self.library.name}]"
+
+    def as_pointer(self) -> int:
+        return id(self)
 
     def get(self, key: str, default: Any = None) -> Any:
         return self.custom.get(key, default)
@@ -243,15 +257,25 @@ class Node:
         if kind == "NodeGroupOutput":
             inputs = tuple((item.name, "RGBA") for item in tree.interface.items_tree)
         object.__setattr__(self, "_settings", frozenset(settings))
+        object.__setattr__(self, "_custom", {})
         self.bl_idname, self.name, self.label, self.parent = kind, kind, "", None
         self.location, self.height = (0.0, 0.0), 100.0
         self.inputs, self.outputs = Sockets(self, *inputs), Sockets(self, *outputs)
         if kind == "CompositorNodeImage":
+            self.image = None
             self.frame_start, self.frame_offset, self.frame_duration = 1, 0, 1
         if "mode" in settings:
             self.mode = "REPLACE_ALPHA"
 
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._custom.get(key, default)  # type: ignore[attr-defined]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._custom[key] = value  # type: ignore[attr-defined]
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "label":  # Blender holds 63 bytes and cuts the rest off
+            value = value.encode()[:63].decode(errors="ignore")
         if name not in self._settings:  # type: ignore[attr-defined]
             raise AttributeError(f"{self.bl_idname} has no {name}")
         object.__setattr__(self, name, value)
@@ -356,6 +380,15 @@ class BlendData:
         self.node_groups = Collection(lambda name, _kind: NodeTree(name, version))
         if version >= (5, 0, 0):
             self.colorspace = BlendFileColorspace()
+
+    def used_images(self) -> list[Any]:
+        """What scenes' settings and nodes point to."""
+        trees = [
+            getattr(scene, name, None) for scene in self.scenes for name in ("node_tree", "compositing_node_group")
+        ]
+        nodes = [node for tree in trees if tree is not None for node in tree.nodes]
+        settings = [vars(scene.gossamer).values() for scene in self.scenes]
+        return [getattr(node, "image", None) for node in nodes] + [value for values in settings for value in values]
 
 
 TYPES = (Image, MovieClip, Mask, MaskSplinePoint, Scene, Node, NodeSocket, NodeTree, ID)

@@ -31,12 +31,17 @@ class Declared:
         return self.options.get("default", EMPTY[self.kind])
 
 
-def declaring(kind: str) -> Callable[..., Declared]:
+def declaring(kind: str, version: tuple[int, int, int]) -> Callable[..., Declared]:
     """``bpy.props.XProperty``."""
-    known = {"name", "description", "default", "min", "max", "items", "type", "poll", "subtype", "search"}
+    known = {"name", "description", "default", "min", "max", "items", "type", "poll", "subtype", "search", "options"}
+    flags = {"ANIMATABLE", "HIDDEN", "SKIP_SAVE"}
+    if version >= (4, 5, 0):
+        flags.add("PATH_SUPPORTS_BLEND_RELATIVE")
 
     def declare(**options: Any) -> Declared:
         assert set(options) <= known, f"{kind}Property has no {set(options) - known}"
+        if not options.get("options", set()) <= flags:
+            raise TypeError(f"{kind}Property: {options['options'] - flags} not found in {flags}")
         if kind == "Enum" and "default" in options:
             assert options["default"] in [item[0] for item in options["items"]], options
         return Declared(kind, options)
@@ -47,6 +52,19 @@ def declaring(kind: str) -> Callable[..., Declared]:
 def defaults(kind: type) -> dict[str, Any]:
     """Every property of a class with its default."""
     return {name: value.default() for name, value in kind.__annotations__.items() if isinstance(value, Declared)}
+
+
+class OperatorProperties:
+    """Lists what was set and what an earlier operator left, and tells them apart."""
+
+    def __init__(self, ghosts: dict[str, Any], stated: dict[str, Any]) -> None:
+        self._keys, self._stated = list({**ghosts, **stated}), set(stated)
+
+    def keys(self) -> list[str]:
+        return self._keys
+
+    def is_property_set(self, name: str) -> bool:
+        return name in self._stated
 
 
 class Operator:
