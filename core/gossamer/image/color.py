@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "is_scene_linear",
     "resolve_space",
     "roll_off",
+    "space_identity",
     "to_display",
     "to_scene_linear",
 ]
@@ -322,6 +324,39 @@ def _cached_processor(source: str, target: str, _config_key: str) -> Any:
         return None
     # Lossless: the default replaces powers by approximations that leave an error of some 1e-5.
     return processor.getOptimizedCPUProcessor(ocio.BIT_DEPTH_F32, ocio.BIT_DEPTH_F32, ocio.OPTIMIZATION_LOSSLESS)
+
+
+def space_identity(name: str) -> str:
+    """Digest of how ``$OCIO`` defines a colour space; empty where pixels come out as without ``$OCIO``.
+
+    Two configurations may mean different things by one name. Made from the operations that the name stands for, curves
+    and tables included: neither where the configuration lies nor what else it holds changes the digest.
+
+    Raises:
+        ColorError: there is no such space, or the configuration cannot be used.
+    """
+    location = os.environ.get("OCIO", "")
+    return _cached_identity(name, location) if location else ""
+
+
+@lru_cache(maxsize=64)
+def _cached_identity(name: str, _config_key: str) -> str:
+    config, found = _find_own_first(name)
+    definition = _definition(config, found)
+    if _canonical(_built_in(), name) and definition == _definition(_built_in(), _canonical(_built_in(), name)):
+        return ""
+    return hashlib.sha256(definition.encode("utf-8")).hexdigest()[:32]
+
+
+def _definition(config: Any, name: str) -> str:
+    try:
+        processor = ocio.Config.GetProcessorFromConfigs(config, name, _built_in(), "ACES2065-1")
+    except _OCIO_ERRORS as error:
+        raise ColorError(f"OpenColorIO cannot convert {name}: {error}.") from error
+    space = config.getColorSpace(name)
+    # The encoding decides whether highlights are rolled off.
+    operations = processor.getOptimizedProcessor(ocio.OPTIMIZATION_LOSSLESS).getCacheID()
+    return f"{operations} {space.getEncoding()} {space.isData()}"
 
 
 def _find_own_first(name: str) -> tuple[Any, str]:

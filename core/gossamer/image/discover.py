@@ -30,7 +30,7 @@ def open_source(text: str, *, frames: FrameRange | None = None) -> FrameSource:
     * ``shot.1001.exr``: this file alone, as a still; with ``frames``, the sequence it belongs to (if it has
       neighbours).
     * a folder: its one sequence, or its stills when no two names form a sequence. A picture that is alone in it is a
-      sequence of one frame where a dot, underscore or dash stands before its number.
+      sequence of one frame where a dot stands before its number.
     * a movie file: its frames, counted from 1 (needs the extra ``movie``).
 
     ``frames`` does not limit the source: compare with :func:`missing_frames`.
@@ -183,8 +183,8 @@ def _open_folder(folder: Path) -> FrameSource:
     families = {
         (stem, suffix): members
         for (stem, suffix), members in _families(pictures).items()
-        # Alone, a digit that is joined to a letter belongs to the name: hero_v2.exr.
-        if len(members) > 1 or (alone and stem.endswith((".", "_", "-")))
+        # Alone, a number behind anything else belongs to the name: hero_v2.exr, IMG_1234.jpg.
+        if len(members) > 1 or (alone and stem.endswith("."))
     }
     in_families = sum(len(members) for members in families.values())
     if len(families) == 1 and in_families == len(pictures):

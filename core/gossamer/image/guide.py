@@ -39,8 +39,8 @@ def guide_channel(image: Image, label: str) -> GuideReading:
 
     A constant alpha is what a host adds to an RGB picture, so it is passed over where the red channel says more, and
     a wholly opaque one also where red is constant: on a frame without its subject a painted guide is black, and opaque
-    as on every other frame. A wholly clear alpha over a constant red is obeyed: on such a frame a matte in the alpha of
-    a white picture is empty. So is a constant alpha over a picture: a roto that was drawn over the plate.
+    as on every other frame. A wholly clear alpha over white is obeyed: on a frame without its subject a matte in the
+    alpha of a white picture is empty. So is a constant alpha over a picture: a roto that was drawn over the plate.
 
     Raises:
         TrimapError: no channel can be chosen, or it holds no finite value.
@@ -55,11 +55,15 @@ def guide_channel(image: Image, label: str) -> GuideReading:
     if name is None:
         raise TrimapError(f"{label} has no alpha, red or grey channel; it has: {', '.join(image.channels)}.")
     if alpha is not None and red is not None and red != alpha:
-        values = image.channel(alpha)
-        says_more = values.flat[0] == 1 or not _is_constant(image.channel(red))
+        values, reds = image.channel(alpha), image.channel(red)
+        level, is_plain = values.flat[0], _is_constant(reds)
+        is_clear_over_white = level == 0 and is_plain and reds.flat[0] == 1
+        says_more = not is_plain or (level in (0, 1) and not is_clear_over_white)
         if _is_constant(values) and says_more and not _is_coloured(image):
             name = red
-            notes.append(f"{label}: the alpha channel is {values.flat[0]:g} everywhere, so {red} is read")
+            notes.append(f"{label}: the alpha channel is {level:g} everywhere, so {red} is read")
+        elif _is_constant(values) and is_clear_over_white:
+            notes.append(f"{label}: the alpha channel is 0 and {red} is 1 everywhere, which counts as empty")
     values = image.channel(name)
     broken = int(values.size - np.count_nonzero(np.isfinite(values)))
     if broken == values.size:

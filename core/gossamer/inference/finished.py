@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gossamer.config import Job, Outputs
-from gossamer.errors import ImageReadError, ImageWriteError, SequenceError
+from gossamer.errors import ColorError, ImageReadError, ImageWriteError, SequenceError
+from gossamer.image.color import space_identity
 from gossamer.image.comp import BACKDROPS
 from gossamer.image.image import Image
 from gossamer.image.io import is_complete, read_attributes, read_header
 from gossamer.image.paths import expand_home
 from gossamer.image.sequence import FrameSource, ImageSequence
 from gossamer.inference.outputs import FrameOutputs, comp_attributes, frame_outputs
-from gossamer.inference.sources import Sources, last_change
+from gossamer.inference.sources import LINKS, SPACE, SPACE_IDENTITY, Link, Sources, links_digest, links_to
 
 __all__ = ["find_finished"]
 
@@ -35,16 +36,16 @@ def find_finished(job: Job, sources: Sources, frames: Sequence[int], first: Imag
     existing = job.outputs.existing
     there: list[Path] = []
     done: set[int] = set()
-    links: dict[Path, float] = {}
+    links: dict[Path, frozenset[Link]] = {}
     for frame in frames:
         outputs = frame_outputs(job, sources.plate, frame, sources.guides.values())
         try:
             there += [path for path in outputs.all() if path.exists()] if existing == "error" else []
             if existing == "skip" and all(path.exists() for path in outputs.all()):
-                attributes = {"gossamer:jobHash": job_hash, **sources.attributes(frame)}
-                newest = max((last_change(path, links) for path in sources.files(frame) if path.exists()), default=0.0)
                 size = _data_size(sources.plate, frame, first)
-                if _is_done(outputs, job.outputs, attributes, size, newest):
+                attributes = {"gossamer:jobHash": job_hash, **sources.attributes(frame)}
+                is_ours = _is_done(outputs, job.outputs, attributes, size)
+                if is_ours and _is_current(outputs.matte, sources.files(frame), links):
                     done.add(frame)
         except OSError as error:
             raise ImageWriteError(
@@ -60,18 +61,33 @@ def find_finished(job: Job, sources: Sources, frames: Sequence[int], first: Imag
     return frozenset(done)
 
 
-def _is_done(
-    outputs: FrameOutputs, wishes: Outputs, attributes: Mapping[str, str], size: tuple[int, int], newest: float
-) -> bool:
-    """Whether the matte is whole, as large as the plate, and made from these very pictures.
+def _is_done(outputs: FrameOutputs, wishes: Outputs, attributes: Mapping[str, str], size: tuple[int, int]) -> bool:
+    """Whether the matte is whole, as large as the plate, and of this job and pictures of these names.
 
     Times alone do not tell: a still that is copied into a folder moves those behind it to other numbers, and a copy has
     the time of its original.
     """
     width, height = size
     is_whole = is_complete(outputs.matte, width=width, height=height, attributes=attributes)
-    is_newer = outputs.matte.stat().st_mtime >= newest
-    return is_whole and is_newer and _has_comp(outputs.comp, wishes, attributes["gossamer:jobHash"])
+    return is_whole and _has_comp(outputs.comp, wishes, attributes["gossamer:jobHash"])
+
+
+def _is_current(matte: Path, files: Sequence[Path], known: dict[Path, frozenset[Link]]) -> bool:
+    """Whether nothing that the matte was made from has changed since: its files, where links to them lead, and what
+    ``$OCIO`` means by the plate's colour space.
+    """
+    made = matte.stat().st_mtime
+    if any(path.stat().st_mtime > made for path in files if path.exists()):
+        return False
+    found = read_attributes(read_header(matte))
+    links = links_to(files, known)
+    # A newer link may lead where it led before: such as one that a machine makes whenever it starts.
+    if any(link.made > made for link in links) and found.get(LINKS, "") != links_digest(links):
+        return False
+    try:
+        return space_identity(str(found.get(SPACE, ""))) == found.get(SPACE_IDENTITY, "")
+    except ColorError:
+        return False
 
 
 def _has_comp(comp: Path | None, outputs: Outputs, job_hash: str) -> bool:
@@ -82,8 +98,13 @@ def _has_comp(comp: Path | None, outputs: Outputs, job_hash: str) -> bool:
         found = read_attributes(read_header(comp))
     except ImageReadError:
         return False
-    is_newer = outputs.comp in BACKDROPS or comp.stat().st_mtime >= last_change(expand_home(outputs.comp), {})
+    is_newer = outputs.comp in BACKDROPS or comp.stat().st_mtime >= _last_change(expand_home(outputs.comp))
     return is_newer and comp_attributes(job_hash, outputs).items() <= found.items()
+
+
+def _last_change(path: Path) -> float:
+    """When it was written, or the newest link on the way to it made."""
+    return max(path.stat().st_mtime, *(link.made for link in links_to([path], {})), 0.0)
 
 
 def _data_size(plate: FrameSource, frame: int, first: Image) -> tuple[int, int]:

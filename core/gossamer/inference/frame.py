@@ -12,7 +12,7 @@ import numpy as np
 from gossamer import __version__
 from gossamer.config import Outputs
 from gossamer.errors import CancelledError, FrameError, GossamerError
-from gossamer.image.color import SpaceChoice, count_non_finite, resolve_space
+from gossamer.image.color import SpaceChoice, count_non_finite, resolve_space, space_identity
 from gossamer.image.header import rgb_channels
 from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import write_image
@@ -22,6 +22,7 @@ from gossamer.inference.outputs import comp_attributes, compose, compose_preview
 from gossamer.inference.plan import Plan
 from gossamer.inference.report import FrameReport
 from gossamer.inference.solution import Solution
+from gossamer.inference.sources import LINKS, SPACE, SPACE_IDENTITY, links_digest, links_to
 
 __all__ = ["Loaded", "load_frame", "naming", "needs_foreground", "write_frame"]
 
@@ -208,9 +209,13 @@ def _attributes(plan: Plan, loaded: Loaded) -> dict[str, str | int | float]:
         "gossamer:device": str(effective["device"]),
         "gossamer:precision": str(effective["precision"]),
         **plan.sources.attributes(loaded.frame),
-        "gossamer:plateSpace": loaded.space.name,
+        SPACE: loaded.space.name,
     }
-    for name, value in (("strategy", "tiles"), ("tta", "none"), ("refine", 0)):
-        if effective.get(name, value) != value:
-            attributes[f"gossamer:{name}"] = effective[name]
+    links = links_digest(links_to(plan.sources.files(loaded.frame), {}))
+    for name, value in ((SPACE_IDENTITY, space_identity(loaded.space.name)), (LINKS, links)):
+        if value:
+            attributes[name] = value
+    for setting, default in (("strategy", "tiles"), ("tta", "none"), ("refine", 0)):
+        if effective.get(setting, default) != default:
+            attributes[f"gossamer:{setting}"] = effective[setting]
     return attributes

@@ -21,7 +21,6 @@ from gossamer.errors import ImageWriteError, SequenceError, SettingError
 from gossamer.image.color import SpaceChoice, resolve_space
 from gossamer.image.paths import expand_home, kind_of
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, match_guide, open_source
-from gossamer.inference.color_identity import color_identity
 from gossamer.inference.finished import find_finished
 from gossamer.inference.outputs import check_outputs, frame_outputs
 from gossamer.inference.solver import Cancelled, NetworkOpener, Solver, create_solver
@@ -157,8 +156,7 @@ def prepare(
         )
     first = sources.plate.read(present[0])
     space = resolve_space(first, job.plate_space)
-    identity = color_identity(space.name)  # of one frame, for those of a shot have one space
-    job_hash = job.hash(weights=solver.identity, version=__version__, **({"space": identity} if identity else {}))
+    job_hash = job.hash(weights=solver.identity, version=__version__)
     finished = find_finished(job, sources, present, first, job_hash)
     _make_folder(frame_outputs(job, sources.plate, present[0], sources.guides.values()).matte.parent)
     return Plan(

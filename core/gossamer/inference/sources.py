@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from gossamer.image.sequence import FrameRange, FrameSource, ImageSequence, missing_frames
 
-__all__ = ["Missing", "Sources", "find_missing", "last_change"]
+__all__ = ["LINKS", "SPACE", "SPACE_IDENTITY", "Link", "Missing", "Sources", "find_missing", "links_digest", "links_to"]
+
+
+SPACE, SPACE_IDENTITY, LINKS = "gossamer:plateSpace", "gossamer:plateSpaceIdentity", "gossamer:links"
+"""Header attributes: the plate's colour space, what ``$OCIO`` means by that name (see ``space_identity``), and
+``links_digest``."""
 
 
 @dataclass(frozen=True)
@@ -73,26 +80,40 @@ def find_missing(sources: Sources, wanted: Iterable[int]) -> Missing:
     return Missing({frame: tuple(missing[frame]) for frame in sorted(missing)}, movies, len(wanted))
 
 
-def last_change(path: Path, links: dict[Path, float]) -> float:
-    """When ``path`` last became other bytes: when the file was written, or a link on the way to it made.
+class Link(NamedTuple):
+    """One on the way to a file."""
 
-    A link ``latest`` that moves from v001 to v002 leads to files that may be older than the mattes of v001. Where links
-    lead is compared with nothing: machines of a farm reach the same files in different ways.
+    text: str
+    """Where it is and where it leads."""
+    made: float
+    """When it was made or put there, as a time of the file system."""
+
+
+def links_to(files: Iterable[Path], known: dict[Path, frozenset[Link]]) -> frozenset[Link]:
+    """All links on the way to ``files``.
+
+    A link ``latest`` that moves from v001 to v002 leads to files that may be older than the mattes of v001.
 
     Args:
-        path: a file that exists.
-        links: keeps what was found, for further files in the same folders.
+        files: of one frame.
+        known: keeps what was found, for further files in the same folders.
     """
-    return max(path.stat().st_mtime, _newest_link(path.absolute(), links))
+    return frozenset[Link]().union(*(_links(path.absolute(), known) for path in files))
 
 
-def _newest_link(path: Path, known: dict[Path, float]) -> float:
-    """When the newest link on the way to ``path`` was made; 0 without any."""
+def links_digest(links: Iterable[Link]) -> str:
+    """By which a header tells where the links led; empty without any. Machines of a farm may differ in it."""
+    texts = sorted(link.text for link in links)
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogateescape")).hexdigest()[:32] if texts else ""
+
+
+def _links(path: Path, known: dict[Path, frozenset[Link]]) -> frozenset[Link]:
     if path not in known:
-        newest = _newest_link(path.parent, known) if path.parent != path else 0.0
+        found = _links(path.parent, known) if path.parent != path else frozenset()
         if path.is_symlink():
-            made = path.lstat()
+            made, target = path.lstat(), path.readlink()
             # A link that is renamed or copied into place keeps an old time of writing.
-            newest = max(newest, made.st_mtime, made.st_ctime, _newest_link(path.parent / path.readlink(), known))
-        known[path] = newest
+            link = Link(f"{path} -> {target}", max(made.st_mtime, made.st_ctime))
+            found |= {link} | _links(path.parent / target, known)
+        known[path] = found
     return known[path]

@@ -119,7 +119,17 @@ def test_a_matte_in_the_alpha_of_a_white_picture_is_empty_where_alpha_is(channel
     pixels[..., -1] = 0
     reading = matte_from_image(_image(pixels, tuple(channels)), "the mask")
     assert (reading.matte == 0).all()
-    assert (reading.channel, reading.notes) == ("A", ("the mask: read from channel A",))
+    assert reading.channel == "A"
+    assert f"the alpha channel is 0 and {channels[0]} is 1 everywhere, which counts as empty" in reading.notes[1]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_a_clear_alpha_over_one_grey_is_what_a_host_added(value: float) -> None:
+    pixels = np.full((3, 4, 4), value, np.float32)
+    pixels[..., 3] = 0
+    reading = trimap_from_image(_image(pixels, tuple("RGBA")))
+    assert reading.channel == "R"
+    assert (reading.trimap == value).all()
 
 
 @pytest.mark.parametrize("constant", [1.0, 0.0])

@@ -19,7 +19,7 @@ import pytest
 from gossamer.config import Job
 from gossamer.errors import CancelledError, ImageWriteError, SequenceError
 from gossamer.image.image import Image
-from gossamer.image.io import write_image
+from gossamer.image.io import read_image, write_image
 from gossamer.inference.plan import prepare
 from gossamer.inference.run import Progress, execute, run, start_report
 from tests.core.inference.jobs import MakeShot, frames_in, job_for, truncate, write_config, written
@@ -169,6 +169,21 @@ def test_a_link_that_now_leads_to_other_pictures_makes_frames_out_of_date(
     assert [_solved(job), _solved(job)] == [[1001, 1002], []]
 
 
+def test_a_link_that_is_made_anew_and_leads_where_it_led_changes_nothing(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot("v001", frames=(1001, 1002))
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    latest = tmp_path / "latest"
+    latest.symlink_to("v001")
+    job = job_for(latest, tiny_weights, tmp_path / "out")
+    assert _solved(job) == [1001, 1002]
+    time.sleep(0.05)
+    _point_anew(latest, "v001")
+    assert _solved(job) == []
+
+
 def test_a_link_to_one_frame_counts_for_that_frame(make_shot: MakeShot, tiny_weights: Path, tmp_path: Path) -> None:
     folder, _ = make_shot()
     other, _ = make_shot("other")
@@ -193,7 +208,34 @@ def test_another_configuration_with_the_same_names_is_another_job(
 
     first, copy = write_config(tmp_path / "a", gamma=1.8), write_config(tmp_path / "b", gamma=1.8)
     other = write_config(tmp_path / "c", gamma=2.6)
-    assert [solved(first), solved(copy), solved(other)] == [[1001], [], [1001]]
+    assert [solved(first), solved(copy), solved(other), solved(other)] == [[1001], [], [1001], []]
+
+
+def test_a_configuration_that_means_the_same_changes_nothing(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot(frames=(1001,))
+    job = job_for(folder, tiny_weights, tmp_path / "out")
+    monkeypatch.delenv("OCIO", raising=False)
+    assert _solved(job) == [1001]
+    monkeypatch.setenv("OCIO", str(write_config(tmp_path / "a", gamma=1.8)))
+    assert _solved(job) == []
+
+
+def test_each_still_of_a_folder_has_a_space_of_its_own(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot(frames=(1001, 1002))
+    for kind in ("plate", "trimap"):
+        (tmp_path / kind).mkdir()
+        for name, frame in (("ant.exr", 1001), ("bee.png", 1002)):
+            image = read_image(folder / f"{kind}.{frame}.exr")
+            write_image(tmp_path / kind / name, image, data_type="half" if name.endswith("exr") else "uint8")
+    job = job_for(
+        folder, tiny_weights, tmp_path / "out", plate=str(tmp_path / "plate"), trimap=str(tmp_path / "trimap")
+    )
+    monkeypatch.setenv("OCIO", str(write_config(tmp_path / "a", gamma=1.8)))
+    assert [_solved(job), _solved(replace(job, frames="2")), _solved(job)] == [[1, 2], [], []]
 
 
 def test_outputs_in_a_closed_folder_are_told(
