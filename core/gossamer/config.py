@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -201,18 +202,25 @@ def _from_dict(kind: type[Any], values: Any, where: str) -> Any:
             fits = isinstance(value, allowed) and not (isinstance(value, bool) and hint is not bool)
             _require(fits, f"{where}: {name} is {value!r}; expected {getattr(hint, '__name__', hint)}.")
         arguments[name] = value
-    try:
-        return kind(**arguments)
-    except TypeError as error:
-        raise SettingError(f"{where}: {error}.") from error
+    missing = [
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is f.default_factory is dataclasses.MISSING and f.name not in arguments
+    ]
+    _require(not missing, f"{where}: the settings {', '.join(missing)} are missing.")
+    return kind(**arguments)
 
 
 def save_job(job: Job, path: Path) -> None:
-    """Write ``job`` as JSON; ``gossamer run`` repeats it."""
+    """Write ``job`` as JSON, whole or not at all; ``gossamer run`` repeats it."""
     values = {"schema": JOB_SCHEMA, **dataclasses.asdict(job)}
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise SettingError(f"Cannot write the job file {path}: {error.strerror}.") from error
 
 

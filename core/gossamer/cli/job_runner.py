@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gossamer.inference.report import FrameReport, RunReport
     from gossamer.inference.run import Progress
 
-__all__ = ["absolute", "choose_existing", "perform", "say", "stop_on_signals"]
+__all__ = ["absolute", "choose_existing", "perform", "refuse_picture", "say", "stop_on_signals"]
 
 
 def absolute(text: str) -> str:
@@ -53,10 +53,11 @@ def perform(job: Job, report_path: Path | None) -> None:
         GossamerError: what went wrong, after the report has been written and the finished frames counted.
     """
     from gossamer.inference.plan import prepare
-    from gossamer.inference.report import write_report
+    from gossamer.inference.report import report_before, write_report
     from gossamer.inference.run import execute, start_report
 
     if report_path is not None:
+        refuse_picture(report_path, "--report")
         try:
             # Reports often go where the mattes go, into a folder that this very job is to make.
             report_path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +73,15 @@ def perform(job: Job, report_path: Path | None) -> None:
             raise SettingError(
                 f"--report {report_path} is a folder; name a file, such as {report_path / 'report.json'}."
             )
-    with stop_on_signals() as cancelled:
-        plan = prepare(job, building=_building_lines(), cancelled=cancelled)
-        if cancelled():
-            raise CancelledError("Cancelled. Nothing was written.")
+    try:
+        with stop_on_signals() as cancelled:
+            plan = prepare(job, building=_building_lines(), cancelled=cancelled)
+            if cancelled():
+                raise CancelledError("Cancelled. Nothing was written.")
+    except GossamerError as error:
+        # Else a report of an earlier run would go on saying that all is done.
+        _write_anyway(report_before(job, error), report_path)
+        raise
     for label, text in plan.describe():
         say(f"{label:8} {text}")
     report = start_report(plan)
@@ -83,11 +89,7 @@ def perform(job: Job, report_path: Path | None) -> None:
         with stop_on_signals() as cancelled, _shown(len(plan.frames)) as show:
             execute(plan, report, progress=show, cancelled=cancelled)
     except BaseException as error:
-        if report_path is not None:
-            try:
-                write_report(report, report_path)
-            except GossamerError as problem:  # what stopped the job matters more
-                print(f"warning: the report is not there: {problem}", file=sys.stderr, flush=True)
+        _write_anyway(report, report_path)
         if isinstance(error, CancelledError | KeyboardInterrupt):
             raise CancelledError(f"Cancelled. {_left(report)}") from error
         if isinstance(error, GossamerError):
@@ -97,6 +99,31 @@ def perform(job: Job, report_path: Path | None) -> None:
         write_report(report, report_path)
     rate = f", {len(report.frames) / report.seconds:.2f} frames/s" if report.frames and report.seconds else ""
     say(f"{'done':8} {len(report.frames)} frames in {report.seconds:.1f} s{rate}")
+
+
+def refuse_picture(path: Path, option: str) -> None:
+    """What is to become JSON has no picture's name, which may be the plate's by a slip.
+
+    Raises:
+        SettingError: it has.
+    """
+    from gossamer.image.io import IMAGE_SUFFIXES
+    from gossamer.image.sequence import MOVIE_SUFFIXES
+
+    if path.suffix.lower() in IMAGE_SUFFIXES | MOVIE_SUFFIXES:
+        raise SettingError(f"{option} {path} has the name of a picture; name a JSON file, such as {path.stem}.json.")
+
+
+def _write_anyway(report: RunReport, path: Path | None) -> None:
+    """Write the report of a job that failed; what stopped the job matters more than a report that cannot be written."""
+    if path is None:
+        return
+    from gossamer.inference.report import write_report
+
+    try:
+        write_report(report, path)
+    except GossamerError as problem:
+        print(f"warning: the report is not there: {problem}", file=sys.stderr, flush=True)
 
 
 def _left(report: RunReport) -> str:

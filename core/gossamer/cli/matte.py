@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from gossamer.cli.job_runner import absolute, choose_existing, perform
+from gossamer.cli.job_runner import absolute, choose_existing, perform, refuse_picture
 from gossamer.config import Band, Job, Outputs, save_job
 
 __all__ = ["build_job", "register"]
@@ -23,7 +23,8 @@ leave everything else unknown.
 
 Distances are in pixels at a plate width of 1920 and scale with the plate.
 
-Exit codes: 0 done; 1 other errors; 2 settings; 3 a package is missing; 4 a frame; 5 colour; 6 model; 130 cancelled. \
+Exit codes: 0 done; 1 other errors; 2 settings; 3 a package is missing; 4 a frame; 5 colour; 6 model; 7 data; \
+130 cancelled. \
 Frames that were finished stay whatever happens later, and --skip-existing goes on from there.
 
 Examples:
@@ -346,5 +347,6 @@ def matte(
         outputs=Outputs(**{**vars(outputs), "existing": existing or "error"}),
     )
     if save_job_as is not None:
+        refuse_picture(save_job_as, "--save-job")
         save_job(job, save_job_as)
     perform(job, report)

@@ -19,6 +19,7 @@ import numpy as np
 
 from gossamer.errors import ColorError, GossamerError
 from gossamer.evaluation.machine import cores, memory, version_of
+from gossamer.image.load_pymatting import import_pymatting
 from gossamer.models.weights import list_manifests
 
 __all__ = ["Finding", "base_job_works", "examine"]
@@ -200,7 +201,7 @@ def _try_import(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            detail = describe(importlib.import_module(module))
+            detail = describe(import_pymatting() if module == "pymatting" else importlib.import_module(module))
     except ModuleNotFoundError as error:
         if error.name == module:
             return Finding(group, name, "problem" if is_needed else "absent", "not installed", remedy, is_needed)

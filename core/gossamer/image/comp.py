@@ -8,7 +8,7 @@ import numpy as np
 from gossamer.config import REFERENCE_WIDTH
 from gossamer.errors import SettingError
 from gossamer.image.alpha import over, premultiply
-from gossamer.image.color import LINEAR, SRGB, from_scene_linear, resolve_space, to_display, to_scene_linear
+from gossamer.image.color import SRGB, from_scene_linear, is_display_referred, resolve_space, roll_off, to_scene_linear
 from gossamer.image.header import rgb_channels
 from gossamer.image.image import FloatArray, Image, Window
 from gossamer.image.paths import expand_home, kind_of
@@ -45,7 +45,8 @@ def comp_preview(
         data_window: where the pixels lie; by default the whole frame.
         display_window: the frame of the preview: overscan is cut, uncovered parts show the backdrop.
         display_referred: the plate was a finished picture (sRGB): highlights are then not rolled off, so its colours
-            come back as they were.
+            come back as they were. Those of a backdrop are rolled off where it is no finished picture, so that
+            white is white.
 
     Returns:
         R, G, B in 0..1, sRGB-encoded, to be written with 8 bits. Origin 0.
@@ -66,10 +67,12 @@ def comp_preview(
         own = (slice(start - data.y, end - data.y), slice(left - data.x, right - data.x))
         there = (slice(start - frame.y, end - frame.y), slice(left - frame.x, right - frame.x))
         clean = np.nan_to_num(foreground[own], nan=0.0, posinf=65504.0, neginf=0.0)
+        if not display_referred:
+            clean = roll_off(clean)
         behind[there] = over(premultiply(clean, alpha[own]), alpha[own], behind[there])
     for start in range(0, frame.height, _STRIP):
         rows = behind[start : start + _STRIP]
-        rows[:] = np.clip(from_scene_linear(rows, SRGB), 0.0, 1.0) if display_referred else to_display(rows, LINEAR)
+        rows[:] = np.clip(from_scene_linear(rows, SRGB), 0.0, 1.0)
     window = Window(0, 0, frame.width, frame.height)
     return Image(behind, ("R", "G", "B"), window, window, color_space="srgb_rec709_scene", data_type="uint8")
 
@@ -97,8 +100,9 @@ def _backdrop(name: str, width: int, height: int) -> FloatArray:
     if kind_of(path) != "file":
         raise SettingError(f"--comp {name!r} is neither a file nor one of {', '.join(BACKDROPS)}.")
     picture = read_image(path)
-    linear = to_scene_linear(rgb_pixels(picture), resolve_space(picture, "").name)
-    return _cover(np.nan_to_num(linear), width, height)
+    space = resolve_space(picture, "").name
+    linear = np.nan_to_num(to_scene_linear(rgb_pixels(picture), space), posinf=65504.0, neginf=0.0)
+    return _cover(linear if is_display_referred(space) else roll_off(linear), width, height)
 
 
 def _cover(picture: FloatArray, width: int, height: int) -> FloatArray:

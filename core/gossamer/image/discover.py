@@ -53,7 +53,9 @@ def open_source(text: str, *, frames: FrameRange | None = None) -> FrameSource:
         return _open_pattern(path)
     if kind_of(path.parent) != "folder":
         raise SequenceError(f"There is no folder {path.parent}.")
-    raise SequenceError(f"There is no file {path}." + _neighbours(path))
+    strange = next((sign for sign in ("*", "?", "@") if sign in path.name), "")
+    hint = f" Frame numbers are written ####, %04d or $F4, not {strange}." if strange else _neighbours(path)
+    raise SequenceError(f"There is no file {path}.{hint}")
 
 
 def _neighbours(path: Path) -> str:
@@ -143,14 +145,16 @@ def _open_file(path: Path, frames: FrameRange | None) -> ImageSequence:
     if frames is not None and len(members) > 1:
         return _sequence({**members, frame: path}, match["stem"], padding_of(_numbers(members)), path.suffix)
     stem = match["stem"].rstrip("._-")
-    if len(members) == 1 and stem == match["stem"] and stem:
-        return still  # hero_v2.exr: the digit belongs to the name
+    belongs_to_name = stem == match["stem"] and bool(stem)  # hero_v2.exr
+    if len(members) == 1 and belongs_to_name:
+        return still
     note = ""
     if len(members) > 1:
-        note = (
-            f"{len(members)} frames of this name lie beside it ({FrameRange(tuple(members))}); "
-            f"take them with --frames {min(members)}-{max(members)}."
-        )
+        beside = FrameRange(tuple(members))
+        note = f"{len(members)} frames of this name lie beside it; take them with --frames {beside}."
+    if belongs_to_name:
+        # Its number may be wanted, as by a guide's sequence; its results are called the same whoever lies beside it.
+        return ImageSequence({frame: path}, is_still=True, stem=path.stem, suffix=path.suffix, note=note)
     return ImageSequence(
         {frame: path},
         is_still=True,

@@ -13,6 +13,9 @@ from gossamer.image.image import FloatArray, Image, Window
 
 __all__ = ["GuideReading", "MatteReading", "fit_to_plate", "guide_channel", "matte_from_image"]
 
+_GREY_TOLERANCE = 0.1
+"""Distance of the colours of what is still grey: JPEG leaves up to some hundredths."""
+
 
 @dataclass(frozen=True)
 class GuideReading:
@@ -64,6 +67,8 @@ def guide_channel(image: Image, label: str) -> GuideReading:
             notes.append(f"{label}: the alpha channel is {level:g} everywhere, so {red} is read")
         elif _is_constant(values) and is_clear_over_white:
             notes.append(f"{label}: the alpha channel is 0 and {red} is 1 everywhere, which counts as empty")
+    if name == red and _is_picture(image):
+        notes.append(f"{label}: red, green and blue differ as in a picture; only {red} is read. Is it the right file?")
     values = image.channel(name)
     broken = int(values.size - np.count_nonzero(np.isfinite(values)))
     if broken == values.size:
@@ -83,6 +88,18 @@ def _is_coloured(image: Image) -> bool:
     """Whether red, green and blue are a picture, and not one plane in all three or in red alone."""
     red, *others = (image.channel(name) for name in rgb_channels(image.channels))
     return any(not np.array_equal(red, plane, equal_nan=True) and not _is_constant(plane) for plane in others)
+
+
+def _is_picture(image: Image) -> bool:
+    """Whether the three colours differ by more than what JPEG leaves of a grey guide, and none stands alone."""
+    names = rgb_channels(image.channels)
+    if len(names) < 3:
+        return False
+    red, green, blue = (np.nan_to_num(image.channel(name)) for name in names)
+    if any(_is_constant(plane) for plane in (green, blue)):
+        return False  # red alone, or one colour a guide
+    apart = np.maximum(np.abs(red - green), np.abs(red - blue)) > _GREY_TOLERANCE
+    return bool(np.count_nonzero(apart) > 0.02 * apart.size)
 
 
 def matte_from_image(image: Image, label: str = "the matte") -> MatteReading:

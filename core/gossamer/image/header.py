@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,8 +87,8 @@ def _split(name: str) -> tuple[str, str]:
 def rgb_channels(channels: Sequence[str], path: Path | None = None) -> tuple[str, ...]:
     """Names of the red, green and blue channels, or the one name of a grey picture.
 
-    Channels without a layer come first, then the first layer that has all three. ``Y`` is grey; so is a single
-    channel of any name (beside an alpha channel).
+    Channels without a layer come first, then the first layer that has all three. ``Y`` is grey, but not beside ``X``
+    and ``Z``, which are positions or normals; so is a single channel of any name (beside an alpha channel).
 
     Raises:
         ImageReadError: there is no such set. The message lists the channels that exist.
@@ -101,9 +101,9 @@ def rgb_channels(channels: Sequence[str], path: Path | None = None) -> tuple[str
         if all(letter in found[layer] for letter in _COLOURS):
             return tuple(found[layer][letter] for letter in _COLOURS)
     top = found.get("", {})
-    if "y" in top and not {"ry", "by"} & set(top):
+    if "y" in top and not {"ry", "by"} & set(top) and not _is_vector(top):
         return (top["y"],)
-    grey = [name for name in channels if _split(name)[1] in _GREY_NAMES]
+    grey = [name for name in channels if _split(name)[1] in _GREY_NAMES and not _is_vector(found[_split(name)[0]])]
     others = [name for name in channels if _split(name)[1] != "a"]
     if len(others) == 1:
         return (others[0],)
@@ -114,6 +114,22 @@ def rgb_channels(channels: Sequence[str], path: Path | None = None) -> tuple[str
     where = f"{path}: " if path else ""
     listed = ", ".join(channels)
     raise ImageReadError(f"{where}no red, green and blue channels and no single grey one. The file has: {listed}.")
+
+
+def _is_vector(letters: Collection[str]) -> bool:
+    return {"x", "y", "z"} <= set(letters)
+
+
+def choice_note(channels: Sequence[str], chosen: Sequence[str]) -> str:
+    """What to tell of a plate whose picture had to be chosen; empty for R, G, B without a layer, or where nothing else
+    is there. Layers that could have been meant are named.
+    """
+    others = [name for name in channels if name not in chosen and _split(name)[1] != "a"]
+    if not others or (len(chosen) == 3 and not _split(chosen[0])[0]):
+        return ""
+    layers = sorted({_split(name)[0] for name in others} - {_split(chosen[0])[0]})
+    beside = f"; not from {', '.join(layer or 'the channels without a layer' for layer in layers)}" if layers else ""
+    return f"the plate: read from {', '.join(chosen)}{beside}"
 
 
 def alpha_channel(channels: Sequence[str]) -> str | None:

@@ -137,7 +137,8 @@ def _open(path: Path) -> Any:
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
-        raise ImageReadError(f"{path!r}: the name is not valid UTF-8. Rename the file.") from None
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        raise ImageReadError(f"{shown}: the name is not valid UTF-8. Rename the file.") from None
     wish = oiio.ImageSpec()
     wish.attribute("oiio:UnassociatedAlpha", 1)
     oiio.geterror()

@@ -53,9 +53,9 @@ def find_finished(job: Job, sources: Sources, frames: Sequence[int], first: Imag
                 "that folder or choose another output."
             ) from error
     if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
         raise SequenceError(
-            f"{there[0]}{more} exist already. Give --skip-existing to keep frames that are finished, --overwrite to "
+            f"{there[0]}{more} already. Give --skip-existing to keep frames that are finished, --overwrite to "
             "do them again, or another output."
         )
     return frozenset(done)

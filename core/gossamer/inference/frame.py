@@ -13,7 +13,7 @@ from gossamer import __version__
 from gossamer.config import Outputs
 from gossamer.errors import CancelledError, FrameError, GossamerError
 from gossamer.image.color import SpaceChoice, count_non_finite, resolve_space, space_identity
-from gossamer.image.header import rgb_channels
+from gossamer.image.header import choice_note, rgb_channels
 from gossamer.image.image import FloatArray, Image
 from gossamer.image.io import write_image
 from gossamer.image.trimap import make_trimap
@@ -93,6 +93,8 @@ def load_frame(plan: Plan, frame: int) -> Loaded:
         _check_size(plan, plate)
         trimap, notes = _read_trimap(plan, frame, plate)
         names = rgb_channels(plate.channels)
+        if note := choice_note(plate.channels, names):
+            notes = (note, *notes)
         rgb = _pick(plate, names)
         space = resolve_space(plate, plan.job.plate_space)
         bare = plate.with_pixels(np.empty((plate.height, plate.width, 0), np.float32), ())

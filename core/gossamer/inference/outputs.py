@@ -85,6 +85,11 @@ def check_outputs(outputs: Outputs) -> None:
     """
     if not outputs.path:
         raise SettingError("No output given: -o takes a folder, a file, or a pattern such as out/shot.####.exr.")
+    try:
+        outputs.path.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = outputs.path.encode("utf-8", "backslashreplace").decode()
+        raise SettingError(f"The output {shown}: the name is not valid UTF-8. Choose another.") from None
     if outputs.comp and outputs.comp not in BACKDROPS and kind_of(expand_home(outputs.comp)) != "file":
         raise SettingError(f"--comp {outputs.comp!r} is neither a file nor one of {', '.join(BACKDROPS)}.")
     ending = _ending(outputs)

@@ -11,9 +11,10 @@ from typing import Any
 
 from gossamer import __version__
 from gossamer.config import Job
+from gossamer.errors import CancelledError, GossamerError
 from gossamer.image.writing import replace_when_done
 
-__all__ = ["REPORT_SCHEMA", "FrameReport", "RunReport", "write_report"]
+__all__ = ["REPORT_SCHEMA", "FrameReport", "RunReport", "report_before", "write_report"]
 
 REPORT_SCHEMA = "gossamer.inference.report"
 REPORT_VERSION = 1
@@ -99,6 +100,12 @@ class RunReport:
             "notes": list(self.notes),
             "frames": [dataclasses.asdict(frame) for frame in self.frames],
         }
+
+
+def report_before(job: Job, error: GossamerError) -> RunReport:
+    """The report of a job that was stopped before its first frame: nothing is known of model and frames."""
+    state = "cancelled" if isinstance(error, CancelledError) else "failed"
+    return RunReport(job=job, job_hash="", model={}, effective={}, total=0, state=state, error=str(error))
 
 
 def write_report(report: RunReport, path: Path) -> None:

@@ -49,6 +49,8 @@ class Missing:
     """By frame, rising: what plate or guides lack."""
     movies: Mapping[str, FrameRange]
     """Movies that lack some of them, by file, and the frames that they have."""
+    elsewhere: Mapping[str, FrameRange]
+    """Sequences that have none of the wanted frames, by role, and the frames that they have."""
     wanted: int
     """How many frames were asked for."""
 
@@ -56,8 +58,8 @@ class Missing:
         """What is missing and what can be done about it."""
         files = [file for frame in self.files for file in self.files[frame] if file not in self.movies]
         shown = [", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
-        shown += [f"{movie} has the frames {frames}" for movie, frames in self.movies.items()]
-        remedies = ["provide the files"] if files else []
+        shown += [f"{name} has the frames {frames}" for name, frames in {**self.movies, **self.elsewhere}.items()]
+        remedies = ["number plate and guides alike"] if self.elsewhere else ["provide the files"] if files else []
         remedies += ["give numbered pictures in place of the movie, which counts from 1"] if self.movies else []
         remedies += ["choose --frames", "or leave these frames out with --missing skip."]
         return (
@@ -71,13 +73,16 @@ def find_missing(sources: Sources, wanted: Iterable[int]) -> Missing:
     wanted = tuple(wanted)
     missing: dict[int, list[str]] = {}
     movies: dict[str, FrameRange] = {}
-    for source in sources.by_name().values():
+    elsewhere: dict[str, FrameRange] = {}
+    for role, source in sources.by_name().items():
         lacking = missing_frames(source, wanted)
         for frame in lacking:
             missing.setdefault(frame, []).append(str(source.path(frame)))
         if lacking and not isinstance(source, ImageSequence):
             movies[str(source.path(lacking[0]))] = FrameRange(source.frames)
-    return Missing({frame: tuple(missing[frame]) for frame in sorted(missing)}, movies, len(wanted))
+        elif lacking and len(lacking) == len(wanted):
+            elsewhere[f"the {role}"] = FrameRange(source.frames)
+    return Missing({frame: tuple(missing[frame]) for frame in sorted(missing)}, movies, elsewhere, len(wanted))
 
 
 class Link(NamedTuple):

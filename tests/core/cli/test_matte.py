@@ -123,6 +123,9 @@ def test_run_continues_with_skip_existing(
         (["--skip-existing", "--overwrite"], 2, "exclude each other"),
         (["--report", "/dev/null/report.json"], 2, "Cannot make the folder /dev/null for the report"),
         (["--report", "."], 2, "--report . is a folder; name a file, such as report.json"),
+        (["--report", "plate.1001.exr"], 2, "--report plate.1001.exr has the name of a picture"),
+        (["--save-job", "plate.mov"], 2, "--save-job plate.mov has the name of a picture; name a JSON file, such as"),
+        (["-o", "e\udce4t/"], 2, "e\\udce4t/: the name is not valid UTF-8. Choose another"),
         (["--trimap", "no.exr"], 4, "There is no file"),
         (["--output-channels", "everything"], 2, "everything"),
     ],
@@ -162,6 +165,43 @@ def test_a_failed_frame_says_how_many_are_finished_and_the_report_tells_it(
     assert values["state"] == "failed"
     assert values["error"].startswith("Frame 1003: ")
     assert [frame["frame"] for frame in values["frames"]] == [1001, 1002]
+
+
+def test_a_job_that_fails_before_its_first_frame_leaves_no_report_of_another_run(
+    call: Call, make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    report = tmp_path / "report.json"
+    plate, trimap = folder / "plate.####.exr", folder / "trimap.####.exr"
+    arguments = ("matte", plate, "-t", trimap, "-m", tiny_weights, "-o", tmp_path / "out", "--report", report)
+    assert call(*arguments) == 0
+    assert json.loads(report.read_text())["state"] == "done"
+    assert call(*arguments) == 4
+    values = json.loads(report.read_text())
+    assert (values["state"], values["frames"]) == ("failed", [])
+    assert "already. Give --skip-existing" in values["error"]
+
+
+def test_a_job_file_is_replaced_whole_or_not_at_all(
+    call: Call, make_shot: MakeShot, tiny_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = make_shot()
+    saved = tmp_path / "job.json"
+    arguments = ("matte", folder / "plate.####.exr", "-t", folder / "trimap.####.exr", "-m", tiny_weights)
+    assert call(*arguments, "-o", tmp_path / "out", "--save-job", saved) == 0
+    before = saved.read_bytes()
+    write_text = Path.write_text
+
+    def fill(path: Path, text: str, **options: Any) -> int:
+        if path.suffix in (".json", ".tmp"):
+            write_text(path, text[:10], **options)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_text(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    assert call(*arguments, "-o", tmp_path / "other", "--save-job", saved) == 2
+    assert saved.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if "job" in path.name] == ["job.json"]
 
 
 def test_a_report_that_cannot_be_written_does_not_hide_what_went_wrong(

@@ -23,9 +23,9 @@ def _alpha(value: float, height: int = 8, width: int = 16) -> FloatArray:
     return np.full((height, width), value, np.float32)
 
 
-@pytest.mark.parametrize(("backdrop", "code"), [("grey", 118), ("black", 0), ("white", 243)])
+@pytest.mark.parametrize(("backdrop", "code"), [("grey", 118), ("black", 0), ("white", 255)])
 def test_alpha_zero_shows_the_backdrop(backdrop: str, code: int) -> None:
-    """Grey is 18 %; a scene-linear white is rolled off."""
+    """Grey is 18 %; white is white, though highlights of the foreground are rolled off."""
     image = comp_preview(_flat(0.5), _alpha(0), backdrop)
     assert np.rint(image.pixels * 255).tolist() == np.full((8, 16, 3), code).tolist()
 

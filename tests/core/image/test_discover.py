@@ -11,7 +11,7 @@ import pytest
 
 from gossamer.errors import ImageReadError, SequenceError
 from gossamer.image.frames import FrameRange
-from gossamer.image.sequence import FrameSource, ImageSequence, open_source
+from gossamer.image.sequence import FrameSource, ImageSequence, open_source, output_path
 
 
 def _touch(folder: Path, *names: str) -> None:
@@ -82,7 +82,7 @@ def test_a_file_with_neighbours_is_a_still_that_tells_of_them(tmp_path: Path) ->
     _touch(tmp_path, *(f"shot.{n}.exr" for n in range(1001, 1005)))
     source = _open(tmp_path / "shot.1002.exr")
     assert (source.frames, source.is_still) == ((1002,), True)
-    assert "4 frames of this name lie beside it (1001-1004); take them with --frames 1001-1004" in source.describe()
+    assert "4 frames of this name lie beside it; take them with --frames 1001-1004" in source.describe()
     assert source.path(7) == tmp_path / "shot.1002.exr"
     assert source.missing([1, 2]) == ()
 
@@ -98,6 +98,30 @@ def test_a_numbered_file_alone_is_a_still_even_when_frames_are_asked_for(tmp_pat
     _touch(tmp_path, "trimap.1001.png")
     source = _open(tmp_path / "trimap.1001.png", "1001-1006")
     assert (source.frames, source.is_still) == ((1001,), True)
+
+
+def test_frames_with_gaps_are_named_as_they_can_be_asked_for(tmp_path: Path) -> None:
+    _touch(tmp_path, *(f"shot.{n}.exr" for n in (1, 5, 13)))
+    assert "take them with --frames 1,5,13" in _open(tmp_path / "shot.5.exr").describe()
+
+
+@pytest.mark.parametrize("name", ["portrait_v2.png", "GT05.png", "take 3.png"])
+def test_a_still_is_called_by_its_whole_name_whoever_lies_beside_it(tmp_path: Path, name: str) -> None:
+    _touch(tmp_path, name)
+    wanted = f"{Path(name).stem}_alpha"
+    source = _open(tmp_path / name)
+    assert output_path(f"{tmp_path}/out/", source, source.frames[0], "alpha").stem == wanted
+    _touch(tmp_path, name.replace("2", "3").replace("05", "07").replace(" 3", " 4"))
+    source = _open(tmp_path / name)
+    assert source.is_still
+    assert output_path(f"{tmp_path}/out/", source, source.frames[0], "alpha").stem == wanted
+
+
+@pytest.mark.parametrize("name", ["shot.*.exr", "shot.@@@@.exr"])
+def test_another_way_to_write_frame_numbers_is_told(tmp_path: Path, name: str) -> None:
+    _touch(tmp_path, "shot.1001.exr")
+    with pytest.raises(SequenceError, match=r"Frame numbers are written ####, %04d or \$F4, not [*@]\."):
+        _open(tmp_path / name)
 
 
 def test_a_digit_that_belongs_to_the_name_is_no_frame(tmp_path: Path) -> None:

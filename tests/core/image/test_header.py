@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gossamer.errors import ImageReadError
-from gossamer.image.header import Metadata, alpha_channel, common_type, picture_channels, rgb_channels
+from gossamer.image.header import Metadata, alpha_channel, choice_note, common_type, picture_channels, rgb_channels
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,30 @@ def test_the_colours_of_a_picture_are_found_by_name(channels: tuple[str, ...], e
     assert rgb_channels(channels) == expected
 
 
-@pytest.mark.parametrize("channels", [("forward.u", "forward.v"), ("Y", "RY", "BY"), ("R", "G", "Z")])
+@pytest.mark.parametrize(
+    "channels", [("forward.u", "forward.v"), ("Y", "RY", "BY"), ("R", "G", "Z"), ("X", "Y", "Z"), ("N.X", "N.Y", "N.Z")]
+)
 def test_a_file_without_colours_is_an_error_that_lists_its_channels(channels: tuple[str, ...]) -> None:
     with pytest.raises(ImageReadError, match=r"shot\.exr: no red, green and blue.*" + ", ".join(channels)):
         rgb_channels(channels, Path("shot.exr"))
+
+
+@pytest.mark.parametrize(
+    ("channels", "note"),
+    [
+        (("R", "G", "B", "A", "Z", "ao.R", "ao.G", "ao.B"), ""),
+        (("ao.R", "ao.G", "ao.B", "ao.A"), ""),
+        (("Y", "A"), ""),
+        (
+            ("ao.R", "ao.G", "ao.B", "rgb.R", "rgb.G", "rgb.B"),
+            "the plate: read from ao.R, ao.G, ao.B; not from rgb",
+        ),
+        (("Y", "depth.Z"), "the plate: read from Y; not from depth"),
+        (("b.R", "b.G", "b.B", "Z"), "the plate: read from b.R, b.G, b.B; not from the channels without a layer"),
+    ],
+)  # fmt: skip
+def test_a_choice_among_channels_is_told(channels: tuple[str, ...], note: str) -> None:
+    assert choice_note(channels, rgb_channels(channels)) == note
 
 
 def test_the_plain_alpha_channel_is_preferred_to_a_layers() -> None:

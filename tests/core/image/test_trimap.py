@@ -123,6 +123,16 @@ def test_a_matte_in_the_alpha_of_a_white_picture_is_empty_where_alpha_is(channel
     assert f"the alpha channel is 0 and {channels[0]} is 1 everywhere, which counts as empty" in reading.notes[1]
 
 
+def test_a_colour_picture_for_a_guide_is_told() -> None:
+    picture = np.random.default_rng(1).random((6, 8, 3), np.float32)
+    assert any("differ as in a picture" in note for note in trimap_from_image(_image(picture, tuple("RGB"))).notes)
+    grey = np.repeat(picture[..., :1], 3, axis=2)
+    ringing = np.clip(grey + np.random.default_rng(2).normal(0, 0.02, grey.shape).astype(np.float32), 0, 1)
+    one_guide_a_colour = picture * np.array([1, 0, 0], np.float32)
+    for pixels in (grey, ringing, one_guide_a_colour):
+        assert not any("differ" in note for note in trimap_from_image(_image(pixels, tuple("RGB"))).notes)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_a_clear_alpha_over_one_grey_is_what_a_host_added(value: float) -> None:
     pixels = np.full((3, 4, 4), value, np.float32)

@@ -325,6 +325,17 @@ def test_a_movie_counts_its_frames_from_one(tiny_weights: Path, tmp_path: Path) 
     assert run(job).finished_before == (1, 2, 3)
 
 
+def test_a_guide_that_is_numbered_otherwise_is_told_with_its_frames(
+    make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
+) -> None:
+    folder, _ = make_shot()
+    for frame in (1001, 1002, 1003):
+        (folder / f"trimap.{frame}.exr").rename(folder / f"trimap.{frame - 1000}.exr")
+    job = job_for(folder, tiny_weights, tmp_path / "out", trimap=str(folder / "trimap.#.exr"))
+    with pytest.raises(SequenceError, match=r"the trimap has the frames 1-3\)\. Number plate and guides alike, choose"):
+        run(job)
+
+
 def test_a_movie_that_lacks_frames_is_told_with_those_it_has(
     make_shot: MakeShot, tiny_weights: Path, tmp_path: Path
 ) -> None:

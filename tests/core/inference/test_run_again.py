@@ -29,7 +29,7 @@ def test_existing_outputs_are_not_touched_unless_asked(make_shot: MakeShot, tiny
     folder, _ = make_shot()
     run(job_for(folder, tiny_weights, tmp_path / "out", frames="1002"))
     before = written(tmp_path / "out")
-    with pytest.raises(SequenceError, match=r"plate_alpha\.1002\.exr exist already\. Give --skip-existing"):
+    with pytest.raises(SequenceError, match=r"plate_alpha\.1002\.exr exists already\. Give --skip-existing"):
         run(job_for(folder, tiny_weights, tmp_path / "out"))
     assert written(tmp_path / "out") == before
     report = run(job_for(folder, tiny_weights, tmp_path / "out", outputs={"existing": "overwrite"}))
