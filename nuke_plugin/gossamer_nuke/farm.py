@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gossamer_nuke.errors import NukeError
-from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.frames import own_frames, parse_frames
 from gossamer_nuke.host import node_by_name, nuke
-from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_gossamer
+from gossamer_nuke.knobs import OUTPUTS, VIEWS, is_inside_gossamer
 from gossamer_nuke.paths import Stamps, at_frame
-from gossamer_nuke.plan import own_frames
 from gossamer_nuke.session import matte
+from gossamer_nuke.upper import forget_mattes
 from gossamer_nuke.upstream import Needed, needed_by
 
 __all__ = [
@@ -27,6 +27,8 @@ def before_render() -> None:
     Which mattes a TimeOffset or a FrameHold will ask for is not known, so a node above one gets its whole range.
     """
     found = _needed(nuke.thisNode())
+    if found:  # the Writes inside of a node are rendered in the middle of it
+        forget_mattes()
     for needed in found:
         name, view = needed.node.fullName(), str(needed.node["view"].value())
         if view != VIEWS[0]:
@@ -75,6 +77,7 @@ def matte_script(frames: tuple[int, ...], writes: list[nuke.Node]) -> None:
 
     Of such a range what is current is kept in any case: each chunk of a farm would do all of it again.
     """
+    forget_mattes()
     for needed in needed_by(*writes):
         node = needed.node
         if node["matte_in_render"].value() and not node["disable"].value():
@@ -147,8 +150,7 @@ def needed_frames(arguments: list[str]) -> tuple[int, ...]:
 
 def _needed(write: nuke.Node) -> list[Needed]:
     """The Gossamer nodes above a Write that is being rendered; none for the Writes inside of one."""
-    parent = write.parent()
-    if parent is not None and is_gossamer(parent):
+    if is_inside_gossamer(write):
         return []
     return [needed for needed in needed_by(write) if not needed.node["disable"].value()]
 

@@ -7,8 +7,10 @@ import re
 from gossamer_bridge import settings
 from gossamer_bridge.errors import KnobError
 from gossamer_nuke.errors import NukeError
+from gossamer_nuke.host import nuke
+from gossamer_nuke.knobs import read_settings
 
-__all__ = ["batches", "parse_frames"]
+__all__ = ["batches", "own_frames", "parse_frames"]
 
 
 def parse_frames(text: str, node_name: str) -> tuple[int, ...]:
@@ -27,6 +29,21 @@ def parse_frames(text: str, node_name: str) -> tuple[int, ...]:
             f"{node_name}: a part of the frame range {text!r} holds no frame. Write the lower number first."
         )
     return tuple(sorted({frame for piece in pieces for frame in piece}))
+
+
+def own_frames(node: nuke.Group) -> tuple[int, ...]:
+    """The knob frame range, else the range of the plate; none without either.
+
+    Raises:
+        NukeError: the knob holds no frame range.
+    """
+    settings, plate = read_settings(node), node.input(0)
+    if settings.frame_range:
+        return parse_frames(settings.frame_range, settings.node)
+    if plate is None:
+        return ()
+    reach = plate.frameRange()
+    return tuple(range(reach.first(), reach.last() + 1))
 
 
 def batches(frames: tuple[int, ...], size: int) -> list[tuple[int, ...]]:

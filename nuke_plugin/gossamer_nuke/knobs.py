@@ -15,6 +15,7 @@ __all__ = [
     "VIEWS",
     "Settings",
     "is_gossamer",
+    "is_inside_gossamer",
     "put",
     "read_bands",
     "read_settings",
@@ -91,6 +92,12 @@ class Settings:
 def is_gossamer(node: nuke.Node) -> bool:
     """Whether it is one of ours, as a gizmo or copied to a group."""
     return node.knob("gossamer_version") is not None
+
+
+def is_inside_gossamer(node: nuke.Node) -> bool:
+    """Whether it lies directly in one of ours. At the top of a script ``parent`` may be the root or None."""
+    parent = node.parent()
+    return parent is not None and is_gossamer(parent)
 
 
 def read_settings(node: nuke.Node) -> Settings:

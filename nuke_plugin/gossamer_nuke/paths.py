@@ -123,6 +123,11 @@ class Stamps:
     def __init__(self, pattern: str, node: str) -> None:
         self._pattern, self._node = pattern, node
 
+    @property
+    def pattern(self) -> str:
+        """Of the mattes."""
+        return self._pattern
+
     def is_there(self, frame: int, view: str) -> bool:
         """Whether there is a matte with a note at all, whatever that says."""
         return self._path(frame, view).is_file() and at_frame(self._pattern, frame, view).is_file()

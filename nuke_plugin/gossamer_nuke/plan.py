@@ -11,15 +11,16 @@ from typing import Any
 from gossamer_bridge.settings import Knobs, frames_text
 from gossamer_nuke.color import ScriptColor, script_color
 from gossamer_nuke.errors import NukeError
-from gossamer_nuke.frames import parse_frames
+from gossamer_nuke.frames import own_frames
 from gossamer_nuke.host import is_still, nuke
 from gossamer_nuke.inputs import Transfer, check_inputs, transfers
 from gossamer_nuke.knobs import Settings, read_bands, read_settings
 from gossamer_nuke.made_from import digest, job_knobs
 from gossamer_nuke.paths import Stamps, at_view, output_pattern, script_stem
 from gossamer_nuke.upper import mattes_at, mattes_at_other_frames
+from gossamer_nuke.upstream import Needed, gossamer_above
 
-__all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "own_frames", "pattern_of"]
+__all__ = ["Plan", "check_unchanged", "find_node", "frame_key", "make_plan", "pattern_of"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ class Plan:
     """Whether mattes that are current are left as they are."""
     made_from: str
     """Digest of what is the same for all frames: knobs that decide a matte, the nodes above, Gossamer and weights."""
+    upper: tuple[Needed, ...]
+    """The Gossamer nodes above, looked for once: another one, or another way to one, changes ``made_from``."""
     retimed: tuple[str, ...]
-    """What the mattes of Gossamer nodes above were made from that arrive at frames of their own."""
+    """What the mattes of those were made from that arrive at frames of their own."""
     transfers: tuple[Transfer, ...]
     color: ScriptColor
 
@@ -96,6 +99,7 @@ def make_plan(
     script = _script()
     pattern = output_pattern(settings, script, views)
     color = _color(settings)
+    upper = tuple(gossamer_above(node))
     plan = Plan(
         node=name,
         group=node,
@@ -107,7 +111,8 @@ def make_plan(
         views=views,
         keep=settings.skip_existing if keep is None else keep,
         made_from=digest(node, settings, color),
-        retimed=tuple(mattes_at_other_frames(node, views)),
+        upper=upper,
+        retimed=tuple(mattes_at_other_frames(upper, views, is_render=is_render)),
         transfers=transfers(node, settings),
         color=color,
     )
@@ -160,7 +165,7 @@ def frame_key(plan: Plan, frame: int, view: str) -> str:
     for index in range(4):
         read = _metadata(node.input(index), frame, view)
         files.append([str(read.get(name, "")) for name in ("input/mtime", "input/filesize")])
-    upper = [*mattes_at(node, frame, view), *plan.retimed]
+    upper = [*mattes_at(plan.upper, frame, view), *plan.retimed]
     text = f"{plan.made_from} {view} {files} {plan.bands[frame]} {upper}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -174,19 +179,6 @@ def find_node(plan: Plan) -> nuke.Group:
     if not is_still(plan.group, plan.node):
         raise NukeError(f"{plan.node} is gone: it was deleted or renamed while it was matted. Press the button again.")
     return plan.group
-
-
-def own_frames(node: nuke.Group) -> tuple[int, ...]:
-    """The knob frame range, else the range of the plate.
-
-    Raises:
-        NukeError: the knob holds no frame range.
-    """
-    settings, plate = read_settings(node), node.input(0)
-    if settings.frame_range or plate is None:
-        return parse_frames(settings.frame_range or str(nuke.frame()), settings.node)
-    reach = plate.frameRange()
-    return tuple(range(reach.first(), reach.last() + 1))
 
 
 def pattern_of(node: nuke.Node) -> str:

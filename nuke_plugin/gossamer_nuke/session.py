@@ -8,6 +8,8 @@ import logging
 import os
 import threading
 import webbrowser
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gossamer_bridge.client import WorkerSettings
@@ -70,11 +72,14 @@ def matte(
         NukeError, BridgeError: ``str`` of it is a sentence for the artist; the node's status has it too.
     """
     _refuse_twice(node)
+    if not is_render:
+        _refuse_related(node)
     plan = make_plan(node, frames, keep=keep, is_render=is_render)
     _use_config(plan)
     port = _port(plan)
     try:
-        return _run(plan, port)
+        # A render goes on beside a run of a node above or below as long as all of its own mattes are current.
+        return _run(plan, port, before=partial(_refuse_related, node) if is_render else None)
     finally:
         _running.pop(plan.node, None)
 
@@ -144,6 +149,7 @@ def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | Non
         return
     try:
         _refuse_twice(node)
+        _refuse_related(node)
         plan = make_plan(node, frames, keep=keep)
         _use_config(plan)
     except NukeError as error:
@@ -157,7 +163,10 @@ def _press(node: nuke.Group, frames: tuple[int, ...] | None, *, keep: bool | Non
 def _refuse_twice(node: nuke.Group) -> None:
     if is_running(node):
         raise NukeError(f"{node.fullName()} is being matted already. Press Cancel first, or wait.")
-    check_related(node, sorted(_running))
+
+
+def _refuse_related(node: nuke.Group) -> None:
+    check_related(node, sorted(_running.keys() - {node.fullName()}))
 
 
 def _port(plan: Plan) -> NukePort:
@@ -184,11 +193,11 @@ def _run_quietly(plan: Plan, port: NukePort) -> None:
         _running.pop(plan.node, None)
 
 
-def _run(plan: Plan, port: NukePort) -> Outcome:
+def _run(plan: Plan, port: NukePort, *, before: Callable[[], None] | None = None) -> Outcome:
     outcome = Outcome()
     state, text = "failed", ""
     try:
-        do_plan(plan, port, _keeper, outcome)
+        do_plan(plan, port, _keeper, outcome, before=before)
         state = "done"
     except JobCancelledError:
         state, text = "cancelled", "Cancelled"

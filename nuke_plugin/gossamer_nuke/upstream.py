@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gossamer_nuke.host import nuke
 from gossamer_nuke.knobs import is_gossamer
 
-__all__ = ["Needed", "gossamer_above", "needed_by", "recipe"]
+__all__ = ["Needed", "gossamer_above", "needed_by", "recipe", "walk"]
 
 LOOKS = (
     *("xpos", "ypos", "selected", "name", "label", "note_", "tile_color", "gl_color", "postage_stamp", "bookmark"),
@@ -124,11 +124,20 @@ def recipe(node: nuke.Node) -> str:
     lines: list[str] = []
     script: list[str] = []
     follows_format = False
+    asked: dict[str, list[nuke.Node | None]] = {}
+
+    def above_once(part: nuke.Node) -> list[nuke.Node | None]:
+        """Nuke takes its time over what a node is linked to, and each is asked for the way up and for its wires."""
+        name = part.fullName()
+        if name not in asked:
+            asked[name] = _above_and_linked(part)
+        return asked[name]
+
     for index, above in enumerate(_inputs(node)):
         lines.append(f"input {index}")
         numbers: dict[str, int] = {}  # names are no part of it, so this is how wires are told
-        for part in walk(above, above=_above_and_linked) if above is not None else ():
-            wires = [_number(upper, numbers) for upper in _above_and_linked(part)]
+        for part in walk(above, above=above_once) if above is not None else ():
+            wires = [_number(upper, numbers) for upper in above_once(part)]
             numbers[part.fullName()] = len(numbers)
             if part.fullName() == node.fullName():
                 continue  # linked to from above; which of its own knobs count, the plan knows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -19,10 +20,11 @@ from gossamer_nuke.errors import NukeError
 from gossamer_nuke.files import FileState, file_state
 from gossamer_nuke.frames import batches
 from gossamer_nuke.host import NukePort
-from gossamer_nuke.others import check_alone, check_mattes, without_note
+from gossamer_nuke.others import check_alone, check_mattes, no_mattes, without_note
 from gossamer_nuke.paths import check_writable, make_scratch
 from gossamer_nuke.plan import Plan, check_unchanged, frame_key
 from gossamer_nuke.plates import remove_frames, render_inputs
+from gossamer_nuke.upper import forget_frame
 
 __all__ = ["BATCH", "Done", "Outcome", "do_plan"]
 
@@ -56,8 +58,17 @@ class Outcome:
     seconds: float = 0.0
 
 
-def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) -> None:
+def do_plan(
+    plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome, *, before: Callable[[], None] | None = None
+) -> None:
     """Matte every frame that ``plan`` has left to do. Blocks; any thread.
+
+    Args:
+        plan: what to do.
+        port: asked to render, told how it goes.
+        keeper: of the worker.
+        outcome: is filled.
+        before: called on the main thread before the first frame, if there is one to do; may refuse.
 
     Raises:
         NukeError, BridgeError: the first thing that went wrong; ``outcome`` has what was done before.
@@ -71,8 +82,15 @@ def do_plan(plan: Plan, port: NukePort, keeper: WorkerKeeper, outcome: Outcome) 
         return
     check_writable(plan.pattern, plan.node)
     unknown = without_note(plan, left)
-    port.run_on_main_thread(lambda: check_alone(plan, left, unknown))
-    check_mattes(plan, unknown)
+    foreign = no_mattes(unknown)
+
+    def look() -> None:
+        if before is not None:
+            before()
+        check_alone(plan, left, foreign, unknown)
+
+    port.run_on_main_thread(look)
+    check_mattes(plan, foreign)
     if outcome.others:
         port.show_message(
             f"mattes of the script {', '.join(sorted(outcome.others))} lie in {plan.pattern} and are replaced. Put "
@@ -194,9 +212,16 @@ class _View:
         self.port.done = len(self.outcome.frames)
 
     def note(self, frame: int, matte: str, state: FileState | None) -> None:
-        """Write from what a matte was made, unless it is another one by now: a batch takes minutes."""
-        settings = self.plan.settings
-        if state is None or file_state(matte) != state:
+        """Write from what a matte was made, unless it is another one by now: a batch takes minutes.
+
+        Machines of a farm may do the same frames at the same time. What they put in the place of ours is as good.
+        """
+        settings, now = self.plan.settings, file_state(matte)
+        forget_frame(self.plan.pattern, frame)
+        noted = self.plan.stamps.key(frame, self.view) if now != state else ""
+        if noted == self.keys[frame]:
+            return  # by whoever made it
+        if state is None or now is None or (now != state and (noted or not now.is_alike(state))):
             self.port.show_message(
                 f"{matte} was replaced by somebody else after it was written. It counts as out of date: look whether "
                 "another Nuke mattes the same files, and press Matte range."

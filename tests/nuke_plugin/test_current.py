@@ -1,4 +1,4 @@
-"""What makes a matte out of date, and what does not: wires, the project, mattes above, bands of a frame's own."""
+"""What makes a matte out of date, and what does not: wires, the project, bands of a frame's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.nuke_plugin.shots import Shot, channel, wait_for
+from tests.nuke_plugin.shots import Shot, wait_for
 
 
 def press(app: Any, node: Any, button: str = "matte_range") -> None:
@@ -143,87 +143,6 @@ def test_another_default_colour_space_of_files_does_it_again(app: Any, shot: Sho
     app.root_node[knob].setValue("rec709")
     press(app, node)
     assert len(keeper.jobs) == 2
-
-
-def two_in_a_row(app: Any, shot: Shot, *, offset: int = 0) -> tuple[Any, Any]:
-    """The matte of the upper is the mask of the lower, perhaps by way of a TimeOffset."""
-    upper = shot.node(app, guide="mask", frame_range="1001-1002", band_in=120.0, band_out=120.0)
-    mask = app.module.nodes.TimeOffset(inputs=[upper], time_offset=offset) if offset else upper
-    lower = app.module.nodes.Gossamer(inputs=[upper.input(0), mask])
-    lower["guide"].setValue(1)
-    lower["frame_range"].setValue("1002")
-    app.frame_number = 1002
-    return upper, lower
-
-
-@pytest.mark.parametrize("offset", [0, 1])
-def test_another_matte_above_does_it_again(app: Any, shot: Shot, worker: Any, offset: int) -> None:
-    keeper = worker()
-    upper, lower = two_in_a_row(app, shot, offset=offset)
-    press(app, upper)
-    press(app, lower)
-    upper["band_in"].setValue(0.0)
-    upper["band_out"].setValue(600.0)
-    press(app, lower)  # the artist forgets the upper one, whose matte is the old one still
-    press(app, upper)
-    before = channel(app, lower, frame=1002)
-    press(app, lower)
-    assert lower["status"].value().startswith("frames 1002 matted")
-    assert abs(channel(app, lower, frame=1002) - before).max() > 0.1
-    count = len(keeper.jobs)
-    press(app, lower)
-    assert len(keeper.jobs) == count
-
-
-def test_the_same_matte_made_again_above_changes_nothing_below(app: Any, shot: Shot, worker: Any) -> None:
-    keeper = worker()
-    upper, lower = two_in_a_row(app, shot)
-    press(app, upper)
-    press(app, lower)
-    press(app, upper, "matte_frame")
-    count = len(keeper.jobs)
-    press(app, lower)
-    assert len(keeper.jobs) == count
-    assert lower["status"].value() == "no frame matted, 1 kept"
-
-
-@pytest.mark.parametrize("offset", [0, 1])
-def test_a_render_keeps_what_the_buttons_made_of_two_in_a_row(
-    app: Any, start: Any, shot: Shot, worker: Any, offset: int
-) -> None:
-    worker()
-    upper, lower = two_in_a_row(app, shot, offset=offset)
-    press(app, upper)
-    press(app, lower)
-    write_below(app, lower, shot.folder.parent)
-    app.save_as(shot.folder.parent / "shot.nk")
-    farm = start(gui=False)
-    keeper = worker()
-    farm.module.scriptOpen(str(shot.folder.parent / "shot.nk"))
-    farm.module.execute("Write1", 1002, 1002)
-    assert keeper.jobs == []
-    farm.module.toNode("Gossamer1")["band_out"].setValue(600.0)
-    farm.module.execute("Write1", 1002, 1002)
-    assert {job["outputs"]["path"].rsplit("/", 1)[1] for job in keeper.jobs} == {
-        "shot.Gossamer1.%04d.exr",
-        "shot.Gossamer2.%04d.exr",
-    }
-
-
-def test_of_two_in_a_row_one_is_matted_at_a_time(app: Any, shot: Shot, worker: Any) -> None:
-    keeper = worker()
-    upper, lower = two_in_a_row(app, shot)
-    press(app, upper)
-    for first, second in ((upper, lower), (lower, upper)):
-        reached, go_on = keeper.hold()
-        first["matte_frame"].execute()
-        app.idle(reached.is_set)
-        second["matte_frame"].execute()
-        go_on.set()
-        wait_for(app, first)
-        refusal = f"{second.name()}: {first.name()} is being matted, and one is made from the other's mattes. Wait"
-        assert [message[: len(refusal)] for message in app.messages] == [refusal]
-        app.messages.clear()
 
 
 def test_each_frame_has_its_own_band_in_the_gui_and_on_the_farm(app: Any, start: Any, shot: Shot, worker: Any) -> None:
