@@ -27,6 +27,10 @@ MEANS = "gossamer_means"
 it is in the colours. The alpha itself may be gone: Blender packs and saves pictures that began without one so."""
 
 
+FILE = "gossamer_file"
+"""Name of the file that the picture had then: one that shows another file has other pixels."""
+
+
 @dataclass(frozen=True)
 class _Change:
     key: int
@@ -71,6 +75,7 @@ class Journal:
         self._changes = [*self._changes, change][-KEPT:]
         self._in_force[key] = step
         image[STEP], image[MEANS] = step, [_mean_color(change.original), _mean_color(kept)]
+        image[FILE] = _file_name(image)
 
     def original(self, image: bpy.types.Image, pixels: array[float]) -> array[float]:
         """The plate without an alpha of ours, which its colours may be multiplied by.
@@ -100,7 +105,7 @@ class Journal:
             raise KnobError(
                 f"The colours of {image.name} are multiplied by an alpha that was pulled before, and cannot be matted "
                 f"again as they are.",
-                next_step="Undo the alpha first, or reload the plate from its file.",
+                next_step="Undo the alpha first, or open the plate's file as a new image.",
             )
         return pixels
 
@@ -163,15 +168,26 @@ def is_premultiplied(image: bpy.types.Image) -> bool:
 
 def has_alpha_in_colors(image: bpy.types.Image) -> bool:
     """Whether an alpha of ours may be in the colours: the pixels themselves may have been reloaded since."""
-    return int(image.get(STEP, 0)) > 0 and is_premultiplied(image)
+    if int(image.get(STEP, 0)) <= 0 or not is_premultiplied(image):
+        return False
+    shows_another_file = not image.is_dirty and str(image.get(FILE, _file_name(image))) != _file_name(image)
+    return not shows_another_file
+
+
+def _file_name(image: bpy.types.Image) -> str:
+    """Without its folder: Blender writes that anew when the .blend file is saved elsewhere."""
+    return image.filepath.replace("\\", "/").rpartition("/")[2]
 
 
 def _shows_alpha(pixels: array[float], change: _Change) -> bool:
-    """Whether somewhere the alpha is the one of the change and not the one before: else the plate was reloaded."""
+    """Whether the alpha is mostly the one of the change where that differs from the one before: else the plate was
+    reloaded.
+    """
     if len(pixels) != len(change.after):
         return False
     alphas = zip(pixels[3::4], change.after[3::4], change.original[3::4], strict=True)
-    return any(found == ours != before for found, ours, before in alphas)
+    changed = [found == ours for found, ours, before in alphas if ours != before]
+    return 2 * sum(changed) > len(changed)
 
 
 def _mean_color(pixels: array[float]) -> float:

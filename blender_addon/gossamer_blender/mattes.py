@@ -58,10 +58,17 @@ def note(matte: bpy.types.Image, origin: Origin, frame_map: FrameMap | None) -> 
 
 def origin_of(image: bpy.types.Image) -> Origin | None:
     """The plate, if ``image`` is a matte of ours."""
-    name = str(image.get(PLATE, ""))
+    name, kind = str(image.get(PLATE, "")), str(image.get(KIND, "IMAGE"))
+    if not name:
+        return None
+    noted = image.get(LIBRARY)
+    if noted is None and not library_of(image) and Origin(name, kind).find() is None:
+        # From before libraries were noted: the plate may be a linked one.
+        blocks: Any = bpy.data.movieclips if kind == "CLIP" else bpy.data.images
+        linked = [library_of(block) for block in blocks if block.name == name]
+        return Origin(name, kind, linked[0] if len(linked) == 1 else "")
     # A linked matte was noted in its own file, where the plate was one of that file.
-    library = str(image.get(LIBRARY, "")) or library_of(image)
-    return Origin(name, str(image.get(KIND, "IMAGE")), library) if name else None
+    return Origin(name, kind, str(noted or "") or library_of(image))
 
 
 def mattes() -> list[bpy.types.Image]:

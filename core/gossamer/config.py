@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import types
 import typing
 from collections.abc import Mapping
@@ -212,15 +213,21 @@ def _from_dict(kind: type[Any], values: Any, where: str) -> Any:
 
 
 def save_job(job: Job, path: Path) -> None:
-    """Write ``job`` as JSON, whole or not at all; ``gossamer run`` repeats it."""
-    values = {"schema": JOB_SCHEMA, **dataclasses.asdict(job)}
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write ``job`` as JSON, whole or not at all; ``gossamer run`` repeats it. Links stay, pipes are written to."""
+    text = json.dumps({"schema": JOB_SCHEMA, **dataclasses.asdict(job)}, indent=2) + "\n"
+    temporary: Path | None = None
     try:
-        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        target = path.resolve()
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(target)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         raise SettingError(f"Cannot write the job file {path}: {error.strerror}.") from error
 
 

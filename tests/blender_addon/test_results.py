@@ -84,6 +84,16 @@ def test_a_linked_plate_and_one_of_this_file_have_mattes_of_their_own(addon: Add
     assert [mattes.origin_of(matte).find() for matte in (of_linked, of_own)] == [linked, own]
 
 
+def test_a_matte_of_a_linked_plate_from_before_libraries_were_noted_is_found(addon: Addon) -> None:
+    mattes = addon.module("mattes")
+    linked = image(addon, "fur", library=LIBRARY)
+    matte = show(addon, Path("/out/fur_alpha.1001.exr"))
+    del matte.custom["gossamer_library"]
+    assert mattes.latest_matte(linked) is matte
+    image(addon, "fur")
+    assert mattes.latest_matte(linked) is None, "an image of this file came first"
+
+
 def test_a_linked_matte_belongs_to_the_plate_of_its_library_and_is_not_changed(addon: Addon) -> None:
     mattes = addon.module("mattes")
     linked_plate, own_plate = image(addon, "fur", library=LIBRARY), image(addon, "fur")
@@ -234,12 +244,22 @@ def test_a_float_plate_that_was_painted_on_after_its_alpha_is_refused(addon: Add
     plate = float_plate(addon)
     write(addon, plate, 0.25)
     plate.pixels.values[0] = 0.99
-    again = r"colours of plate are multiplied by an alpha .* Undo the alpha first, or reload the plate from its file"
+    again = r"colours of plate are multiplied by an alpha .* Undo the alpha first, or open the plate's file as a new"
     for press in (lambda: addon.module("images").image_element(plate), lambda: write(addon, plate, 0.75)):
         with pytest.raises(KnobError, match=again):
             press()
     plate.alpha_mode = "CHANNEL_PACKED"
     assert read_by_worker(addon, plate)[0] == pytest.approx(0.99), "colour and alpha are strangers there"
+
+
+def test_a_float_plate_that_shows_another_file_is_that_file(addon: Addon, tmp_path: Path) -> None:
+    plate = image(addon, "plate", tmp_path / "plate.v1.exr", is_float=True)
+    write(addon, plate, 0.25)
+    (tmp_path / "plate.v2.exr").write_bytes(b"x")
+    plate.filepath, plate.is_dirty = str(tmp_path / "plate.v2.exr"), False
+    plate.pixels.foreach_set([0.01, 0.02, 0.03, 0.25, 0.04, 0.05, 0.06, 0.5])
+    plate.is_dirty = False
+    assert addon.module("images").image_element(plate).path == str(tmp_path / "plate.v2.exr")
 
 
 def test_a_float_plate_out_of_a_file_that_was_saved_with_an_alpha_is_refused(addon: Addon) -> None:

@@ -115,4 +115,6 @@ def write_report(report: RunReport, path: Path) -> None:
         ImageWriteError: the file cannot be written.
     """
     with replace_when_done(path) as temporary:
-        temporary.write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        # Names may hold bytes that are no UTF-8; what stands for these is JSON as well.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")

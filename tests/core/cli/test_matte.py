@@ -18,8 +18,8 @@ import pytest
 
 from gossamer.cli import main
 from gossamer.cli.job_runner import absolute, perform
-from gossamer.config import Job, Outputs, load_job
-from gossamer.errors import ImageWriteError
+from gossamer.config import Job, Outputs, load_job, save_job
+from gossamer.errors import ImageWriteError, SettingError
 
 MakeShot = Callable[..., tuple[Path, list[Any]]]
 
@@ -202,6 +202,25 @@ def test_a_job_file_is_replaced_whole_or_not_at_all(
     assert call(*arguments, "-o", tmp_path / "other", "--save-job", saved) == 2
     assert saved.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if "job" in path.name] == ["job.json"]
+
+
+def test_a_job_file_may_be_a_link_and_no_folder(tmp_path: Path) -> None:
+    job = Job(plate="plate.exr", trimap="trimap.png", outputs=Outputs(path="out/"))
+    (tmp_path / "link.json").symlink_to("real.json")
+    save_job(job, tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert load_job(tmp_path / "real.json") == job
+    with pytest.raises(SettingError, match=r"Cannot write the job file .*: Is a directory"):
+        save_job(job, tmp_path)
+
+
+def test_a_name_that_is_no_utf8_does_not_hide_what_went_wrong(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.json"
+    assert call("matte", tmp_path / "pl\udcffate.png", "-t", "no.png", "-o", tmp_path / "out", "--report", report) == 4
+    assert "There is no file" in capsys.readouterr().err
+    assert json.loads(report.read_text(encoding="utf-8"))["state"] == "failed"
 
 
 def test_a_report_that_cannot_be_written_does_not_hide_what_went_wrong(
