@@ -17,6 +17,7 @@ __all__ = [
     "Header",
     "Metadata",
     "alpha_channel",
+    "complete_attributes",
     "is_complete",
     "lossless_type",
     "picture_channels",
@@ -39,23 +40,31 @@ def read_attributes(header: Header) -> dict[str, str]:
 
 
 def is_complete(path: Path, *, width: int, height: int, attributes: Mapping[str, str]) -> bool:
-    """Whether ``path`` is a whole picture of that size whose header holds ``attributes``.
+    """Whether ``path`` is a whole picture of that size whose header holds ``attributes``; see
+    :func:`complete_attributes`. DPX and JPEG keep no own attributes: with ``attributes`` such a file is never complete.
+    """
+    return complete_attributes(path, width=width, height=height, attributes=attributes) is not None
+
+
+def complete_attributes(
+    path: Path, *, width: int, height: int, attributes: Mapping[str, str]
+) -> Mapping[str, str] | None:
+    """The ``gossamer:`` attributes of a whole picture; None if it is not whole, not of that size, or lacks ``attributes``.
 
     Cheap: the header and the first and last row or tile are decoded, not the picture (PNG alone has to be decoded as a
     whole). That finds the files an interrupted writer leaves; it is no proof against damage in the middle. Width and
-    height are those of the data window. DPX and JPEG keep no own attributes: with ``attributes`` such a file is never
-    complete.
+    height are those of the data window.
     """
     try:
         header = read_header(path)
     except ImageReadError:
-        return False
+        return None
     if (header.data_window.width, header.data_window.height) != (width, height):
-        return False
+        return None
     found = read_attributes(header)
     if any(found.get(name) != value for name, value in attributes.items()):
-        return False
-    return _ends_well(path)
+        return None
+    return found if _ends_well(path) else None
 
 
 def _ends_well(path: Path) -> bool:

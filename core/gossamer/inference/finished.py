@@ -10,7 +10,7 @@ from gossamer.errors import ColorError, ImageReadError, ImageWriteError, Sequenc
 from gossamer.image.color import space_identity
 from gossamer.image.comp import BACKDROPS
 from gossamer.image.image import Image
-from gossamer.image.io import is_complete, read_attributes, read_header
+from gossamer.image.io import complete_attributes, read_attributes, read_header
 from gossamer.image.paths import expand_home
 from gossamer.image.sequence import FrameSource, ImageSequence
 from gossamer.inference.outputs import FrameOutputs, comp_attributes, frame_outputs
@@ -44,8 +44,8 @@ def find_finished(job: Job, sources: Sources, frames: Sequence[int], first: Imag
             if existing == "skip" and all(path.exists() for path in outputs.all()):
                 size = _data_size(sources.plate, frame, first)
                 attributes = {"gossamer:jobHash": job_hash, **sources.attributes(frame)}
-                is_ours = _is_done(outputs, job.outputs, attributes, size)
-                if is_ours and _is_current(outputs.matte, sources.files(frame), links):
+                found = _attributes_if_done(outputs, job.outputs, attributes, size)
+                if found is not None and _is_current(outputs.matte, found, sources.files(frame), links):
                     done.add(frame)
         except OSError as error:
             raise ImageWriteError(
@@ -61,31 +61,34 @@ def find_finished(job: Job, sources: Sources, frames: Sequence[int], first: Imag
     return frozenset(done)
 
 
-def _is_done(outputs: FrameOutputs, wishes: Outputs, attributes: Mapping[str, str], size: tuple[int, int]) -> bool:
-    """Whether the matte is whole, as large as the plate, and of this job and pictures of these names.
+def _attributes_if_done(
+    outputs: FrameOutputs, wishes: Outputs, attributes: Mapping[str, str], size: tuple[int, int]
+) -> Mapping[str, str] | None:
+    """What the matte's header says, if it is whole, as large as the plate, and of this job and pictures of these names.
 
     Times alone do not tell: a still that is copied into a folder moves those behind it to other numbers, and a copy has
     the time of its original.
     """
     width, height = size
-    is_whole = is_complete(outputs.matte, width=width, height=height, attributes=attributes)
-    return is_whole and _has_comp(outputs.comp, wishes, attributes["gossamer:jobHash"])
+    found = complete_attributes(outputs.matte, width=width, height=height, attributes=attributes)
+    return found if _has_comp(outputs.comp, wishes, attributes["gossamer:jobHash"]) else None
 
 
-def _is_current(matte: Path, files: Sequence[Path], known: dict[Path, frozenset[Link]]) -> bool:
+def _is_current(
+    matte: Path, found: Mapping[str, str], files: Sequence[Path], known: dict[Path, frozenset[Link]]
+) -> bool:
     """Whether nothing that the matte was made from has changed since: its files, where links to them lead, and what
     ``$OCIO`` means by the plate's colour space.
     """
     made = matte.stat().st_mtime
     if any(path.stat().st_mtime > made for path in files if path.exists()):
         return False
-    found = read_attributes(read_header(matte))
     links = links_to(files, known)
     # A newer link may lead where it led before: such as one that a machine makes whenever it starts.
     if any(link.made > made for link in links) and found.get(LINKS, "") != links_digest(links):
         return False
     try:
-        return space_identity(str(found.get(SPACE, ""))) == found.get(SPACE_IDENTITY, "")
+        return space_identity(found.get(SPACE, "")) == found.get(SPACE_IDENTITY, "")
     except ColorError:
         return False
 
