@@ -49,7 +49,7 @@ def is_complete(path: Path, *, width: int, height: int, attributes: Mapping[str,
 def complete_attributes(
     path: Path, *, width: int, height: int, attributes: Mapping[str, str]
 ) -> Mapping[str, str] | None:
-    """The ``gossamer:`` attributes of a whole picture; None if it is not whole, not of that size, or lacks ``attributes``.
+    """A whole picture's own attributes; None if it is not whole, not of that size, or lacks ``attributes``.
 
     Cheap: the header and the first and last row or tile are decoded, not the picture (PNG alone has to be decoded as a
     whole). That finds the files an interrupted writer leaves; it is no proof against damage in the middle. Width and
