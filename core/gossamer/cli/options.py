@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Cutouts", "Fur", "Photos"]
+__all__ = ["Cutouts", "Fur", "Photos", "Renders"]
 
 Photos = Annotated[
     list[Path] | None, typer.Option("--photos", help="Folder of photographs for backgrounds; repeatable.")
@@ -17,4 +17,7 @@ Cutouts = Annotated[
 ]
 Fur = Annotated[
     list[Path] | None, typer.Option("--fur", help="Folder with image/ and alpha/ used as foregrounds; repeatable.")
+]
+Renders = Annotated[
+    list[Path] | None, typer.Option("--renders", help="Folder of rendered foregrounds, NUMBER.KIND.png; repeatable.")
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gossamer.cli.options import Cutouts, Fur, Photos
+from gossamer.cli.options import Cutouts, Fur, Photos, Renders
 from gossamer.errors import SettingError
 
 __all__ = ["register"]
@@ -27,6 +27,7 @@ def samples(
     photos: Photos = None,
     cutouts: Cutouts = None,
     fur: Fur = None,
+    renders: Renders = None,
     backgrounds: Annotated[
         list[Path] | None,
         typer.Option("--backgrounds", help="Compose over whole photographs of this folder instead; repeatable."),
@@ -52,7 +53,7 @@ def samples(
 
     values: dict[str, Any] = {
         name: tuple(str(path) for path in paths)
-        for name, paths in (("photos", photos), ("cutouts", cutouts), ("fur", fur))
+        for name, paths in (("photos", photos), ("cutouts", cutouts), ("fur", fur), ("renders", renders))
         if paths
     }
     for text in assign or []:

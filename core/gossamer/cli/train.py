@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from gossamer.cli.options import Cutouts, Fur, Photos
+from gossamer.cli.options import Cutouts, Fur, Photos, Renders
 from gossamer.errors import CancelledError, MissingDependencyError, SettingError
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ def train(
     photos: Photos = None,
     cutouts: Cutouts = None,
     fur: Fur = None,
+    renders: Renders = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder, or CSV file, of the data set that the recipe reads.")
     ] = None,
@@ -160,6 +161,7 @@ def train(
             "data.photos": _texts(photos),
             "data.cutouts": _texts(cutouts),
             "data.fur": _texts(fur),
+            "data.renders": _texts(renders),
             "data.root": str(data or ""),
             "data.backgrounds": _texts(backgrounds),
             "start_from": start_from,

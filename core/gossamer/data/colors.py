@@ -197,3 +197,22 @@ def match_mean(color: FloatArray, weight: FloatArray, target: FloatArray, amount
         return color
     mean = weight.ravel() @ color.reshape(-1, 3) / np.float32(total)
     return np.asarray((color + np.float32(amount) * (target - mean)).clip(0, 1), np.float32)
+
+
+def color_near_edge(rng: np.random.Generator, color: FloatArray, edge: FloatArray) -> FloatArray:
+    """The mean colour of a small patch some 25 pixels away from a random point of an object's edge.
+
+    Args:
+        rng: source of randomness.
+        color: H x W x 3, the background.
+        edge: H * W, how much of an edge each pixel is; sums to 1.
+
+    Returns:
+        3.
+    """
+    height, width = color.shape[:2]
+    place = int(np.searchsorted(np.cumsum(edge, dtype=np.float64), rng.random()))
+    y, x = np.array(divmod(min(place, edge.size - 1), width)) + np.round(rng.normal(0, 25, 2)).astype(int)
+    y, x = int(np.clip(y, 0, height - 1)), int(np.clip(x, 0, width - 1))
+    patch = color[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+    return np.asarray(patch.mean((0, 1)), np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ from gossamer.errors import DataError
 from gossamer.image.io import read_header
 from gossamer.image.load_pymatting import load_pymatting
 
-__all__ = ["CutoutLibrary", "PhotoLibrary", "list_pictures", "picture_folders", "read_picture"]
+__all__ = ["CutoutLibrary", "PhotoLibrary", "RenderLibrary", "list_pictures", "picture_folders", "read_picture"]
 
 _CACHE_BYTES = 400_000_000
 """Decoded pictures that a library keeps, per process."""
@@ -79,6 +79,13 @@ def picture_folders(folder: Path) -> list[Path]:
     return below or [folder]
 
 
+def _read_rgba(path: Path, longest: int) -> NDArray[np.uint8]:
+    """An RGBA picture whose colour goes on smoothly where alpha vanishes."""
+    pixels = read_picture(path, longest=longest, channels=4).astype(np.float32) * np.float32(1 / 255)
+    straight = fill_outside(pixels[..., :3] * pixels[..., 3:], np.ascontiguousarray(pixels[..., 3]))
+    return np.round(np.concatenate([straight, pixels[..., 3:]], -1).clip(0, 1) * 255).astype(np.uint8)
+
+
 class PhotoLibrary:
     """Photographs of several folders; the last ones drawn are kept decoded (about 2 MB each)."""
 
@@ -137,14 +144,9 @@ class CutoutLibrary:
         image, alpha = self._sources[index]
 
         def load() -> NDArray[np.uint8]:
-            return self._load_rgba(image) if alpha is None else self._load_pair(image, alpha)
+            return _read_rgba(image, self._longest) if alpha is None else self._load_pair(image, alpha)
 
         return self._recent.get(index, load, _bytes)
-
-    def _load_rgba(self, path: Path) -> NDArray[np.uint8]:
-        pixels = read_picture(path, longest=self._longest, channels=4).astype(np.float32) * np.float32(1 / 255)
-        straight = fill_outside(pixels[..., :3] * pixels[..., 3:], np.ascontiguousarray(pixels[..., 3]))
-        return np.round(np.concatenate([straight, pixels[..., 3:]], -1).clip(0, 1) * 255).astype(np.uint8)
 
     def _load_pair(self, image: Path, alpha: Path) -> NDArray[np.uint8]:
         state = "|".join(f"{p.resolve()}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in (image, alpha))
@@ -177,3 +179,35 @@ class CutoutLibrary:
         temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
         temporary.write_bytes(data.tobytes())
         temporary.replace(path)
+
+
+class RenderLibrary:
+    """Rendered foregrounds: square RGBA pictures named ``NUMBER.KIND.png``, as ``gossamer_renders`` makes them."""
+
+    def __init__(self, folders: Iterable[str], *, kinds: Collection[str], longest: int = 1100) -> None:
+        """Args: kinds: what may stand for KIND.
+
+        Raises:
+            DataError: a folder is missing or empty, or a name has no such kind.
+        """
+        self._paths = [path for folder in folders for path in list_pictures(Path(folder))]
+        self._longest = longest
+        self._recent = Recent(_CACHE_BYTES)
+        for path in self._paths:
+            if _kind(path) not in kinds:
+                raise DataError(
+                    f"{path} does not say what it shows; name it {path.stem.split('.')[0]}.KIND{path.suffix} with "
+                    f"one of {', '.join(sorted(kinds))}."
+                )
+
+    def __bool__(self) -> bool:
+        return bool(self._paths)
+
+    def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
+        """One picture, H x W x 4, with straight colour that goes on outside the object; and its kind."""
+        path = self._paths[int(rng.integers(len(self._paths)))]
+        return self._recent.get(path, lambda: _read_rgba(path, self._longest), _bytes), _kind(path)
+
+
+def _kind(path: Path) -> str:
+    return Path(path.stem).suffix[1:]

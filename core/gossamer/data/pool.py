@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gossamer.data import fur, plants, surfaces, vessels
 from gossamer.data.elements import Element, motion_kernel
-from gossamer.data.photos import CutoutLibrary
+from gossamer.data.photos import CutoutLibrary, RenderLibrary
 from gossamer.data.shapes import random_gaps
 from gossamer.image.image import FloatArray
 
@@ -79,11 +79,15 @@ def _move(element: Element, kernel: FloatArray) -> Element:
 class ElementPool:
     """Endless numbered elements with a bounded cache. Element ``k`` depends on the seed and ``k`` only."""
 
-    def __init__(self, *, seed: int, size: int, cutouts: CutoutLibrary, cutout_share: float, cache_bytes: int) -> None:
+    def __init__(
+        self, *, seed: int, size: int, cutouts: CutoutLibrary, cutout_share: float, cache_bytes: int,
+        renders: RenderLibrary | None = None, render_share: float = 0.0,
+    ) -> None:  # fmt: skip
         self._seed = seed
         self._size = size
         self._cutouts = cutouts
         self._cutout_share = cutout_share
+        self._renders, self._render_share = renders, render_share
         self._capacity = max(8, cache_bytes // (size * size * 4))
         self._kept: OrderedDict[int, Element] = OrderedDict()
 
@@ -92,7 +96,12 @@ class ElementPool:
             self._kept.move_to_end(number)
             return self._kept[number]
         rng = np.random.default_rng([self._seed, 1, number])
-        if self._cutouts and rng.random() < self._cutout_share:
+        if self._renders and rng.random() < self._render_share:
+            rgba, kind = self._renders.draw(rng)
+            filter_ = cv2.INTER_AREA if self._size < rgba.shape[0] else cv2.INTER_CUBIC
+            whole = cv2.resize(rgba, (self._size, self._size), interpolation=filter_)
+            element = Element(np.asarray(whole, np.uint8), kind)
+        elif self._cutouts and rng.random() < self._cutout_share:
             element = self._crop_cutout(rng)
         else:
             element = render_element(rng, self._size)

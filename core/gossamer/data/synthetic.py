@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from gossamer.data.augmentation import alpha_gamma, augment_color
 from gossamer.data.camera import random_tone, record
-from gossamer.data.colors import match_mean, paint, random_background, to_encoded, to_linear
+from gossamer.data.colors import color_near_edge, match_mean, paint, random_background, to_encoded, to_linear
 from gossamer.data.elements import Element
-from gossamer.data.photos import CutoutLibrary, PhotoLibrary
-from gossamer.data.pool import ElementPool
+from gossamer.data.photos import CutoutLibrary, PhotoLibrary, RenderLibrary
+from gossamer.data.pool import ELEMENT_KINDS, ElementPool
 from gossamer.data.trimaps import UNKNOWN, random_trimap
 from gossamer.errors import SettingError
 from gossamer.image.image import FloatArray
@@ -31,8 +31,10 @@ _ALIKE = 0.4
 """Distance of encoded colours."""
 _PROBABILITIES = (
     "cutout_share",
+    "render_share",
     "second_foreground",
     "similar_colors",
+    "shared_colors",
     "linear_light",
     "alpha_gamma",
     "color_augmentation",
@@ -56,10 +58,16 @@ class SyntheticSettings:
     """Folders of RGBA pictures with straight colour."""
     cutout_share: float = 0.12
     """Share of elements taken from ``fur`` and ``cutouts``."""
+    renders: tuple[str, ...] = ()
+    """Folders of rendered foregrounds (:class:`gossamer.data.photos.RenderLibrary`)."""
+    render_share: float = 0.5
+    """Share of elements taken from ``renders``."""
     second_foreground: float = 0.15
     """Two elements over each other: alpha = 1 - (1 - a1)(1 - a2)."""
     similar_colors: float = 0.1
     """Foreground shifted towards the background's mean colour."""
+    shared_colors: float = 0.0
+    """Foreground shifted towards one colour of the background near it, which then looks like it in parts."""
     linear_light: float = 0.4
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
     alpha_gamma: float = 0.1
@@ -145,6 +153,8 @@ class SampleGenerator:
             size=settings.element_size,
             cutouts=CutoutLibrary(settings.fur, settings.cutouts, cache=settings.cache_folder),
             cutout_share=settings.cutout_share,
+            renders=RenderLibrary(settings.renders, kinds=ELEMENT_KINDS),
+            render_share=settings.render_share,
             cache_bytes=settings.cache_bytes,
         )
 
@@ -256,7 +266,10 @@ class SampleGenerator:
             # Random pairs of colours are alike more often than photographed ones: give most of those a second try.
             if attempt or np.linalg.norm(edge @ color.reshape(-1, 3) - near) > _ALIKE or rng.random() < 0.3:
                 break
-        if rng.random() < self.settings.similar_colors:
+        if self.settings.shared_colors and rng.random() < self.settings.shared_colors:
+            target = color_near_edge(rng, background, edge)
+            color = match_mean(color, edge * edge.size, target, float(rng.uniform(0.6, 1)))
+        elif rng.random() < self.settings.similar_colors:
             color = match_mean(color, alpha, near, float(rng.uniform(0.4, 0.95)))
         return alpha, color
 

@@ -18,7 +18,7 @@ from gossamer.training.tables import build, take
 
 __all__ = ["FOLDER_SETTINGS", "LossWeights", "Recipe", "load_recipe", "recipe_from_dict", "shipped_recipes"]
 
-FOLDER_SETTINGS = ("photos", "fur", "cutouts", "cache_folder", "root", "backgrounds")
+FOLDER_SETTINGS = ("photos", "fur", "cutouts", "renders", "cache_folder", "root", "backgrounds")
 """Settings under ``data`` that say where things lie on one machine; moving a folder does not make another recipe."""
 
 _SHIPPED = Path(__file__).resolve().parent / "recipes"

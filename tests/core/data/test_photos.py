@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from gossamer.data import photos
-from gossamer.data.photos import CutoutLibrary, PhotoLibrary, list_pictures, picture_folders, read_picture
+from gossamer.data.photos import (
+    CutoutLibrary,
+    PhotoLibrary,
+    RenderLibrary,
+    list_pictures,
+    picture_folders,
+    read_picture,
+)
 from gossamer.data.pool import ELEMENT_KINDS, ElementPool
 from gossamer.errors import DataError, MissingDependencyError
 
@@ -184,3 +191,47 @@ def test_memory_holds_the_last_pictures_only(tmp_path: Path, monkeypatch: pytest
         kept = [*(index for index in kept if index != drawn), drawn][-2:]
     assert read == expected
     assert set(read) == {0, 1, 2, 3}
+
+
+def write_render(folder: Path, name: str, *, side: int = 40) -> Path:
+    rgba = np.zeros((side, side, 4), np.uint8)
+    rgba[:, : side // 2] = (30, 60, 200, 255)
+    folder.mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / name), rgba)
+    return folder
+
+
+def with_renders(renders: RenderLibrary, share: float) -> ElementPool:
+    none = CutoutLibrary([], [])
+    return ElementPool(
+        seed=1, size=128, cutouts=none, cutout_share=0, cache_bytes=10_000_000, renders=renders, render_share=share
+    )
+
+
+def test_a_render_is_a_whole_element_of_the_kind_that_it_is_called(tmp_path: Path) -> None:
+    renders = RenderLibrary([str(write_render(tmp_path / "renders", "000007.basket.png"))], kinds=ELEMENT_KINDS)
+    elements = with_renders(renders, 1)
+    element = elements[3]
+    assert element.kind == "basket"
+    assert element.layers.shape == (128, 128, 4)
+    assert element.has_color
+    assert element.layers[5, 5].tolist() == [200, 60, 30, 255]
+    assert (element.layers[:, 64:, 3] > 127).mean() < 0.02
+    assert np.abs(element.layers[60, 70, :3].astype(int) - (200, 60, 30)).max() < 12, (
+        "colours go on where alpha vanishes"
+    )
+
+
+def test_renders_are_drawn_as_often_as_asked(tmp_path: Path) -> None:
+    renders = RenderLibrary([str(write_render(tmp_path / "renders", "0.net.png"))], kinds=ELEMENT_KINDS)
+    elements = with_renders(renders, 0.5)
+    assert 6 <= sum(elements[number].has_color for number in range(24)) <= 18
+
+
+@pytest.mark.parametrize("name", ["000007.png", "000007.toaster.png"])
+def test_a_render_whose_name_tells_no_kind_is_named(tmp_path: Path, name: str) -> None:
+    write_render(tmp_path, name)
+    with pytest.raises(
+        DataError, match=rf"{name} does not say what it shows; name it 000007\.KIND\.png with one of basket"
+    ):
+        RenderLibrary([str(tmp_path)], kinds=ELEMENT_KINDS)

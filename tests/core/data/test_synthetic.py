@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from gossamer.data.colors import color_near_edge
 from gossamer.data.synthetic import Sample, SampleGenerator, SyntheticSettings, composite, contact_sheet
 from gossamer.data.trimaps import BACKGROUND, FOREGROUND, UNKNOWN
 from gossamer.errors import DataError, SettingError
@@ -98,6 +100,35 @@ def test_photographs_and_cutouts_are_used_when_given(tmp_path: Path) -> None:
     assert same(make(settings).sample(5), make(settings).sample(5))
 
 
+def test_shared_colors_put_a_color_of_the_background_into_the_foreground() -> None:
+    plain = SyntheticSettings(
+        size=64, element_size=128, window=4, camera=0, similar_colors=0, second_foreground=0, alpha_gamma=0
+    )
+
+    def apart(settings: SyntheticSettings) -> float:
+        """How far the mean colour of the edge is from the nearest colour of the background, over samples."""
+        distances, generator = [], make(settings)
+        for index in range(24):
+            sample = generator.sample(index)
+            edge = sample.alpha * (1 - sample.alpha) + 1e-6
+            mean = (sample.foreground * edge[..., None]).sum((0, 1)) / edge.sum()
+            distances.append(np.linalg.norm(sample.background.reshape(-1, 3) - mean, axis=1).min())
+        return float(np.mean(distances))
+
+    assert apart(replace(plain, shared_colors=1)) < 0.5 * apart(plain)
+
+
+def test_the_color_near_an_edge_is_one_of_the_picture() -> None:
+    color = np.zeros((80, 80, 3), np.float32)
+    color[:, 40:] = (1, 0.5, 0.25)
+    edge = np.zeros((80, 80), np.float32)
+    edge[40, 75] = 1
+    found = np.array([color_near_edge(np.random.default_rng(seed), color, edge.ravel()) for seed in range(40)])
+    assert (found >= 0).all()
+    assert (found <= (1, 0.5, 0.25)).all()
+    assert 0.6 < found[:, 0].mean() < 1
+
+
 def test_a_missing_folder_is_named() -> None:
     with pytest.raises(DataError, match=r"/nowhere/photos does not exist; name an existing folder"):
         make(SyntheticSettings(photos=("/nowhere/photos",)))
@@ -114,6 +145,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ({"jpeg": 1.5}, "jpeg is 1.5; give a probability"),
         ({"size": 8}, "size is 8; give 32 to 1024"),
         ({"element_size": 64}, "element_size is 64; give at least 128"),
+        ({"shared_colors": -0.5}, "shared_colors is -0.5; give a probability"),
         ({"window": 0}, "window is 0 and renewal 40"),
     ],
 )
