@@ -43,7 +43,10 @@ def main(arguments: list[str]) -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(size=given.size, threads=given.threads)
     for number in range(given.first, given.count, given.every):
-        path = render(number, given.seed, given.folder, photos, given.kind or list(KINDS), settings)
+        try:
+            path = render(number, given.seed, given.folder, photos, given.kind or list(KINDS), settings)
+        except (OSError, RuntimeError) as error:
+            parser.exit(1, f"error: object {number}: {error}\n")
         print(f"[{number + 1}/{given.count}] {path}", file=sys.stderr, flush=True)
     return 0
 

@@ -27,11 +27,18 @@ class Studio:
         self._photos = photos
 
     def photo(self) -> Any:
-        """A random photograph as a datablock; nothing if there are none."""
+        """A random photograph as a datablock; nothing if there are none.
+
+        Raises:
+            OSError: it cannot be decoded.
+        """
         if not self._photos:
             return None
         path = self._photos[int(self.rng.integers(len(self._photos)))]
-        return bpy.data.images.load(str(path), check_existing=True)
+        image = bpy.data.images.load(str(path), check_existing=True)
+        if 0 in image.size:  # Blender would paint the surface magenta
+            raise OSError(f"{path} cannot be decoded; replace or remove it.")
+        return image
 
     def strands(self, points: Array, radii: Array, colors: Array, material: Any) -> None:
         """Hair curves: points N x K x 3, radii N x K, albedo N x 3 or N x K x 3."""

@@ -44,7 +44,8 @@ def render(number: int, seed: int, folder: Path, photos: list[Path], kinds: list
         ``folder/NUMBER.KIND.png``, 8 bits, sRGB-encoded, straight.
 
     Raises:
-        OSError: the picture cannot be written.
+        OSError: a photograph cannot be decoded.
+        RuntimeError: Blender cannot write a picture.
     """
     rng = np.random.default_rng([seed, number])
     shares = np.array([KINDS[kind][0] for kind in kinds])
@@ -200,7 +201,7 @@ def _write(pixels: NDArray[np.float32], path: Path) -> None:
     image = bpy.data.images.new("picture", width, height, alpha=True)
     image.alpha_mode = "STRAIGHT"
     image.pixels.foreach_set(np.ascontiguousarray(pixels[::-1]).ravel())
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.png")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
     image.filepath_raw, image.file_format = str(temporary), "PNG"
     try:
         image.save()

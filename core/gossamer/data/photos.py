@@ -204,9 +204,16 @@ class RenderLibrary:
         return bool(self._paths)
 
     def draw(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], str]:
-        """One picture, H x W x 4, with straight colour that goes on outside the object; and its kind."""
+        """One picture, S x S x 4, with straight colour that goes on outside the object; and its kind.
+
+        Raises:
+            DataError: it cannot be decoded, has no alpha or is not square.
+        """
         path = self._paths[int(rng.integers(len(self._paths)))]
-        return self._recent.get(path, lambda: _read_rgba(path, self._longest), _bytes), _kind(path)
+        pixels = self._recent.get(path, lambda: _read_rgba(path, self._longest), _bytes)
+        if pixels.shape[0] != pixels.shape[1]:
+            raise DataError(f"{path} is {pixels.shape[1]}x{pixels.shape[0]} pixels; renders are square.")
+        return pixels, _kind(path)
 
 
 def _kind(path: Path) -> str:

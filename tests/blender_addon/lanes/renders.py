@@ -90,7 +90,12 @@ def main() -> int:
         if refused.returncode == 0 or "holds no picture" not in refused.stderr:
             failed += 1
             print(f"FAIL a folder without photographs: {refused.stderr[-500:]}", flush=True)
-    print(f"{failed} of {len(KINDS) + 2} failed" if failed else f"{len(KINDS) + 2} of {len(KINDS) + 2}")
+        (photos / "noise.png").write_bytes(b"no picture")
+        refused = run(again, photos, "--kind", "net", "--first", "40", "--count", "60")
+        if refused.returncode != 1 or "noise.png cannot be decoded; replace or remove it." not in refused.stderr:
+            failed += 1
+            print(f"FAIL a broken photograph: {refused.returncode} {refused.stderr[-500:]}", flush=True)
+    print(f"{failed} of {len(KINDS) + 3} failed" if failed else f"{len(KINDS) + 3} of {len(KINDS) + 3}")
     return 1 if failed else 0
 
 

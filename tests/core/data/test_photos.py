@@ -235,3 +235,9 @@ def test_a_render_whose_name_tells_no_kind_is_named(tmp_path: Path, name: str) -
         DataError, match=rf"{name} does not say what it shows; name it 000007\.KIND\.png with one of basket"
     ):
         RenderLibrary([str(tmp_path)], kinds=ELEMENT_KINDS)
+
+
+def test_a_render_that_is_not_square_is_named(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.net.png"), np.full((40, 60, 4), 200, np.uint8))
+    with pytest.raises(DataError, match=r"1\.net\.png is 60x40 pixels; renders are square"):
+        RenderLibrary([str(tmp_path)], kinds=ELEMENT_KINDS).draw(np.random.default_rng(0))
