@@ -54,6 +54,11 @@ def render_element(rng: np.random.Generator, size: int) -> Element:
     element = ELEMENT_KINDS[name][1](rng, size)
     if rng.random() < _GAPS.get(name, 0):
         element = _open(element, random_gaps(rng, element.layers[..., -1]))
+    return _blur(rng, element)
+
+
+def _blur(rng: np.random.Generator, element: Element) -> Element:
+    """Some elements move during the exposure, some are out of focus as a whole, most stay as they are."""
     blur = rng.random()
     if blur < 0.06:
         return _move(element, motion_kernel(rng, float(rng.uniform(5, 45))))
@@ -100,7 +105,7 @@ class ElementPool:
             rgba, kind = self._renders.draw(rng)
             filter_ = cv2.INTER_AREA if self._size < rgba.shape[0] else cv2.INTER_CUBIC
             whole = cv2.resize(rgba, (self._size, self._size), interpolation=filter_)
-            element = Element(np.asarray(whole, np.uint8), kind)
+            element = _blur(rng, Element(np.asarray(whole, np.uint8), kind))
         elif self._cutouts and rng.random() < self._cutout_share:
             element = self._crop_cutout(rng)
         else:

@@ -222,6 +222,19 @@ def test_a_render_is_a_whole_element_of_the_kind_that_it_is_called(tmp_path: Pat
     )
 
 
+def test_some_renders_move_or_are_out_of_focus_and_keep_their_colour(tmp_path: Path) -> None:
+    renders = RenderLibrary([str(write_render(tmp_path / "renders", "0.solid.png"))], kinds=ELEMENT_KINDS)
+    elements = with_renders(renders, 1)
+    layers = [elements[number].layers for number in range(60)]
+    edges = [int(((alpha > 8) & (alpha < 247)).sum(1).max()) for *_, alpha in (np.moveaxis(x, -1, 0) for x in layers)]
+    sharp = min(edges)
+    blurred = [number for number, width in enumerate(edges) if width > sharp + 1]
+    assert 4 <= len(blurred) <= 24, "a fifth"
+    assert max(edges) > 4 * sharp
+    for number in blurred:
+        assert np.abs(layers[number][60, 40:88, :3].astype(int) - (200, 60, 30)).max() < 16
+
+
 def test_renders_are_drawn_as_often_as_asked(tmp_path: Path) -> None:
     renders = RenderLibrary([str(write_render(tmp_path / "renders", "0.net.png"))], kinds=ELEMENT_KINDS)
     elements = with_renders(renders, 0.5)
