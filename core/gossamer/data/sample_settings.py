@@ -24,6 +24,8 @@ class SyntheticSamples:
     canvas: int = 0
     """Of kept samples: side in pixels, a multiple of 32; what is shown is cut out of them, and the prior has seen all
     of it. 0: no larger than what is shown."""
+    teachers: tuple[str, ...] = ()
+    """Of kept samples: weights, as ``start_from`` names them, whose mean matte is learned instead of the true alpha."""
 
     def __post_init__(self) -> None:
         if self.kept < 0:
@@ -32,6 +34,8 @@ class SyntheticSamples:
             raise SettingError(f"samples.canvas is {self.canvas}; give a multiple of 32, or 0.")
         if self.canvas and not self.kept:
             raise SettingError("samples.canvas is for kept samples; give samples.kept as well.")
+        if self.teachers and not self.kept:
+            raise SettingError("samples.teachers is for kept samples; give samples.kept as well.")
 
 
 SAMPLES: dict[str, type[Any]] = {

@@ -15,9 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from gossamer.data.synthetic import Sample, SampleGenerator
+from gossamer.data.trimaps import UNKNOWN
 from gossamer.errors import DataError, SettingError
 from gossamer.image.image import FloatArray
 from gossamer.models.prior import MAP_CHANNELS, ColorPrior, color_prior
+from gossamer.training.teachers import Teachers
 
 __all__ = ["KeptSample", "KeptSamples"]
 
@@ -38,7 +40,7 @@ class KeptSample:
     trimap: FloatArray
     """0, 0.5 or 1."""
     alpha: FloatArray
-    """0..1."""
+    """0..1: what is to be learned."""
     foreground: FloatArray
     """S x S x 3, encoded, 0..1."""
     background: FloatArray
@@ -58,7 +60,10 @@ class KeptSamples:
     sees the picture around a tile.
     """
 
-    def __init__(self, generator: SampleGenerator, output: Path, *, count: int, size: int, seed: int) -> None:
+    def __init__(
+        self, generator: SampleGenerator, output: Path, *, count: int, size: int, seed: int,
+        teachers: Teachers | None = None,
+    ) -> None:  # fmt: skip
         """Makes nothing yet; every process of a run makes what it needs and finds what others have made.
 
         Args:
@@ -67,6 +72,7 @@ class KeptSamples:
             count: how many are made.
             size: side of a view in pixels, a multiple of 32.
             seed: of orders and views.
+            teachers: tell alpha in the unknown region; without them it is the true one.
 
         Raises:
             SettingError: the samples are smaller than a view.
@@ -75,6 +81,7 @@ class KeptSamples:
             raise SettingError(f"samples.canvas is {generator.settings.size}; give at least size, {size}.")
         self._output, self._folder = output, output / "kept-samples"
         self._generator, self._count, self._size, self._seed = generator, count, size, seed
+        self._teachers = teachers
 
     def check_room(self) -> None:
         """Look whether the samples that are not there yet fit the disk.
@@ -125,14 +132,14 @@ class KeptSamples:
             with path.open("rb") as stream, np.load(stream) as planes:
                 return {name: planes[name] for name in ("layers", "alpha", "maps")}
         except FileNotFoundError:
-            planes = _planes(self._generator.sample(number))
+            planes = _planes(self._generator.sample(number), self._teachers)
             _write(path, planes)
             return planes
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path} is damaged ({error}); delete it, it is made anew.") from error
 
 
-def _planes(sample: Sample) -> Planes:
+def _planes(sample: Sample, teachers: Teachers | None) -> Planes:
     """What is kept: layers in 8 bits as plates and alpha are made, the prior in half precision."""
     computed = np.dstack([sample.alpha, sample.foreground, sample.background])
     rounded = np.round(computed.clip(0, 1) * 255).astype(np.uint8)
@@ -141,6 +148,9 @@ def _planes(sample: Sample) -> Planes:
     known = torch.from_numpy(_known(planes[None, 3:4]))
     with torch.no_grad():
         prior: ColorPrior = color_prior(plate, known)
+        if teachers is not None:
+            told = teachers(plate, known, prior)[0, 0].numpy()
+            planes[4] = np.where(planes[3] == UNKNOWN, np.round(told * 255).astype(np.uint8), planes[4])
     alpha, maps = prior[0], torch.cat(prior[1:], dim=1)
     return {"layers": planes, "alpha": alpha[0].half().numpy(), "maps": maps[0].half().numpy()}
 
@@ -168,7 +178,7 @@ def _view(rng: np.random.Generator, planes: Planes, size: int) -> KeptSample:
     for _ in range(_TRIES):
         # Even: the maps are of half the resolution.
         y, x = (2 * int(place) for place in rng.integers(0, room // 2 + 1, 2))
-        unknown = planes["layers"][3, y : y + size, x : x + size] == 128
+        unknown = planes["layers"][3, y : y + size, x : x + size] == UNKNOWN
         if np.count_nonzero(unknown) >= _LEAST_UNKNOWN * unknown.size:
             break
     layers = planes["layers"][:, y : y + size, x : x + size]

@@ -31,6 +31,7 @@ from gossamer.training.samples import SampleMaker
 from gossamer.training.settings import TrainingSettings
 from gossamer.training.starting import load_start
 from gossamer.training.tables import build
+from gossamer.training.teachers import Teachers
 
 __all__ = ["keep_freed_memory", "make_fabric", "make_model", "make_pipeline"]
 
@@ -103,6 +104,7 @@ def make_pipeline(recipe: Recipe, output: Path) -> SampleMaker:
     Raises:
         SettingError: a setting under ``data`` or ``samples`` is unknown or out of range, or no folder is named.
         DataError: a folder of pictures is missing or empty, or files of a set are; all are listed.
+        ModelError: the weights of a teacher are not there, or are another network's.
     """
     data = dict(recipe.data)
     if data.pop("source", "synthetic") == "synthetic":
@@ -134,7 +136,9 @@ def _kept(generator: SampleGenerator, recipe: Recipe, output: Path) -> KeptSampl
             f"Recipe {recipe.name!r}: samples.kept keeps the prior of gossamer-s as well, and {recipe.model} has none; "
             "leave it out."
         )
-    return KeptSamples(generator, output, count=recipe.samples.kept, size=recipe.size, seed=recipe.seed)
+    samples = recipe.samples
+    teachers = Teachers(samples.teachers) if samples.teachers else None
+    return KeptSamples(generator, output, count=samples.kept, size=recipe.size, seed=recipe.seed, teachers=teachers)
 
 
 def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:

@@ -162,10 +162,11 @@ def test_samples_that_are_there_need_no_room(
     [
         ({"kept": -1}, "samples.kept is -1"),
         ({"kept": 2, "canvas": 40}, "samples.canvas is 40; give a multiple of 32"),
-        ({"canvas": 64}, "give samples.kept as well"),
+        ({"canvas": 64}, "samples.canvas is for kept samples; give samples.kept as well"),
+        ({"teachers": ("gossamer-s",)}, "samples.teachers is for kept samples; give samples.kept as well"),
     ],
 )
-def test_settings_out_of_range(values: dict[str, int], message: str) -> None:
+def test_settings_out_of_range(values: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         SyntheticSamples(**values)
 
