@@ -100,21 +100,25 @@ def _read_sources(sources: list[str], recipe: Mapping[str, Any]) -> list[dict[st
         if not sign or not name.strip() or not licence.strip():
             raise DataError(f"--source {source!r}: give NAME: LICENCE.")
         data.append({"name": name.strip(), "license": licence.strip()})
-    used = [name for name in ("photos", "fur", "cutouts", "root", "backgrounds") if recipe["data"].get(name)]
+    used = [name for name in ("photos", "fur", "cutouts", "renders", "root", "backgrounds") if recipe["data"].get(name)]
     used += [name for name in ("encoder_from", "start_from") if recipe.get(name)]
+    used += ["samples.teachers"] if recipe.get("samples", {}).get("teachers") else []
     if used and not data:
         raise DataError(
-            f"The run was trained on pictures or began with weights ({', '.join(used)}): name each with --source "
+            f"The run was trained on pictures or learned from weights ({', '.join(used)}): name each with --source "
             "'NAME: LICENCE', of weights also what they were trained on."
         )
     return data
 
 
 def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
-    """The recipe for others to read: where pictures and first weights lay on this machine is nobody's business."""
+    """The recipe for others to read: where pictures and weights lay on this machine is nobody's business."""
     recipe = {**recipe, "encoder_from": Path(recipe.get("encoder_from", "")).name}
     data = {key: value for key, value in recipe["data"].items() if key not in FOLDER_SETTINGS}
-    return {**recipe, "data": data, "start_from": Path(recipe["start_from"]).name}
+    samples = dict(recipe.get("samples", {}))
+    if teachers := samples.get("teachers"):
+        samples["teachers"] = [Path(teacher).name for teacher in teachers]
+    return {**recipe, "data": data, "samples": samples, "start_from": Path(recipe["start_from"]).name}
 
 
 def _blend(model: nn.Module, architecture: str, blend: str, share: float, output: Path) -> Manifest:

@@ -12,6 +12,7 @@ import torch
 import typer
 from typer.testing import CliRunner
 
+from gossamer.data.sample_settings import SyntheticSamples
 from gossamer.errors import DataError, ModelError, SettingError
 from gossamer.evaluation.evaluate import evaluate
 from gossamer.evaluation.results import write_json
@@ -194,7 +195,7 @@ def test_a_source_without_its_licence_is_refused(make_run: MakeRun, tmp_path: Pa
 def test_a_run_on_pictures_has_to_name_them(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(data={"photos": ("/somewhere/photos",)})
     with pytest.raises(
-        DataError, match=r"trained on pictures or began with weights \(photos\): name each with --source"
+        DataError, match=r"trained on pictures or learned from weights \(photos\): name each with --source"
     ):
         write(run, tmp_path / "mine")
 
@@ -211,7 +212,7 @@ def test_data_sets_and_encoders_of_others_want_their_licences_too(make_run: Make
         data={"source": "folder", "root": "/data/set", "backgrounds": ["/data/bg"]}, encoder_from="/x/dino.pth"
     )
     with pytest.raises(
-        DataError, match=r"trained on pictures or began with weights \(root, backgrounds, encoder_from\): name each"
+        DataError, match=r"trained on pictures or learned from weights \(root, backgrounds, encoder_from\): name each"
     ):
         write(run, tmp_path / "mine", sources=[])
     recipe = write(run, tmp_path / "mine", sources=["Everything: CC0"]).training["recipe"]
@@ -220,8 +221,20 @@ def test_data_sets_and_encoders_of_others_want_their_licences_too(make_run: Make
 
 def test_weights_that_training_began_with_want_theirs_as_well(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(start_from="/x/converted")
-    with pytest.raises(DataError, match=r"began with weights \(start_from\): name each"):
+    with pytest.raises(DataError, match=r"learned from weights \(start_from\): name each"):
         write(run, tmp_path / "mine")
+
+
+def test_renders_and_teachers_want_theirs_and_keep_their_folders_to_themselves(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    samples = SyntheticSamples(kept=2, teachers=("/somewhere/stage", "gossamer-s"))
+    run = make_run(data={"renders": ("/somewhere/renders",)}, samples=samples)
+    with pytest.raises(DataError, match=r"learned from weights \(renders, samples\.teachers\): name each"):
+        write(run, tmp_path / "mine")
+    manifest = write(run, tmp_path / "mine", sources=["Renders: ours"])
+    assert manifest.training["recipe"]["samples"]["teachers"] == ["stage", "gossamer-s"]
+    assert "somewhere" not in (tmp_path / "mine" / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_the_licence_is_what_was_stated(make_run: MakeRun, tmp_path: Path) -> None:
