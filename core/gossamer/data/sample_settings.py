@@ -24,6 +24,9 @@ class SyntheticSamples:
     canvas: int = 0
     """Of kept samples: side in pixels, a multiple of 32; what is shown is cut out of them, and the prior has seen all
     of it. 0: no larger than what is shown."""
+    candidates: int = 1
+    """Of kept samples: so many are made for each that is kept, the one on which the prior errs least. What is drawn is
+    harder for the prior than photographs are."""
     teachers: tuple[str, ...] = ()
     """Of kept samples: weights, as ``start_from`` names them, whose mean matte is learned instead of the true alpha."""
 
@@ -34,6 +37,10 @@ class SyntheticSamples:
             raise SettingError(f"samples.canvas is {self.canvas}; give a multiple of 32, or 0.")
         if self.canvas and not self.kept:
             raise SettingError("samples.canvas is for kept samples; give samples.kept as well.")
+        if self.candidates < 1:
+            raise SettingError(f"samples.candidates is {self.candidates}; give at least 1.")
+        if self.candidates > 1 and not self.kept:
+            raise SettingError("samples.candidates is for kept samples; give samples.kept as well.")
         if self.teachers and not self.kept:
             raise SettingError("samples.teachers is for kept samples; give samples.kept as well.")
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gossamer.data.synthetic import Sample, SampleGenerator
 from gossamer.data.trimaps import UNKNOWN
@@ -62,7 +63,7 @@ class KeptSamples:
 
     def __init__(
         self, generator: SampleGenerator, output: Path, *, count: int, size: int, seed: int,
-        teachers: Teachers | None = None,
+        candidates: int = 1, teachers: Teachers | None = None,
     ) -> None:  # fmt: skip
         """Makes nothing yet; every process of a run makes what it needs and finds what others have made.
 
@@ -72,6 +73,8 @@ class KeptSamples:
             count: how many are made.
             size: side of a view in pixels, a multiple of 32.
             seed: of orders and views.
+            candidates: made for each that is kept: the one on which the prior errs least, in mean square over what
+                is unknown.
             teachers: tell alpha in the unknown region; without them it is the true one.
 
         Raises:
@@ -81,7 +84,7 @@ class KeptSamples:
             raise SettingError(f"samples.canvas is {generator.settings.size}; give at least size, {size}.")
         self._output, self._folder = output, output / "kept-samples"
         self._generator, self._count, self._size, self._seed = generator, count, size, seed
-        self._teachers = teachers
+        self._candidates, self._teachers = candidates, teachers
 
     def check_room(self) -> None:
         """Look whether the samples that are not there yet fit the disk.
@@ -132,27 +135,43 @@ class KeptSamples:
             with path.open("rb") as stream, np.load(stream) as planes:
                 return {name: planes[name] for name in ("layers", "alpha", "maps")}
         except FileNotFoundError:
-            planes = _planes(self._generator.sample(number), self._teachers)
+            planes = self._make(number)
             _write(path, planes)
             return planes
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DataError(f"{path} is damaged ({error}); delete it, it is made anew.") from error
 
+    def _make(self, number: int) -> Planes:
+        first = number * self._candidates
+        made = (_planes(self._generator.sample(index)) for index in range(first, first + self._candidates))
+        planes, prior = min(made, key=lambda candidate: _prior_error(*candidate))
+        if self._teachers is not None:
+            with torch.no_grad():
+                told = self._teachers(*_inputs(planes), prior)[0, 0].numpy()
+            planes[4] = np.where(planes[3] == UNKNOWN, np.round(told * 255).astype(np.uint8), planes[4])
+        maps = torch.cat(prior[1:], dim=1)
+        return {"layers": planes, "alpha": prior.alpha[0].half().numpy(), "maps": maps[0].half().numpy()}
 
-def _planes(sample: Sample, teachers: Teachers | None) -> Planes:
-    """What is kept: layers in 8 bits as plates and alpha are made, the prior in half precision."""
+
+def _planes(sample: Sample) -> tuple[NDArray[np.uint8], ColorPrior]:
+    """Layers in 8 bits, as plates and alpha are made, and the prior of them."""
     computed = np.dstack([sample.alpha, sample.foreground, sample.background])
     rounded = np.round(computed.clip(0, 1) * 255).astype(np.uint8)
     planes = np.ascontiguousarray(np.dstack([sample.plate, sample.trimap, rounded]).transpose(2, 0, 1))
-    plate = torch.from_numpy(planes[None, :3].astype(np.float32) / 255)
-    known = torch.from_numpy(_known(planes[None, 3:4]))
     with torch.no_grad():
-        prior: ColorPrior = color_prior(plate, known)
-        if teachers is not None:
-            told = teachers(plate, known, prior)[0, 0].numpy()
-            planes[4] = np.where(planes[3] == UNKNOWN, np.round(told * 255).astype(np.uint8), planes[4])
-    alpha, maps = prior[0], torch.cat(prior[1:], dim=1)
-    return {"layers": planes, "alpha": alpha[0].half().numpy(), "maps": maps[0].half().numpy()}
+        return planes, color_prior(*_inputs(planes))
+
+
+def _inputs(planes: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+    """Plate and trimap as networks take them."""
+    return torch.from_numpy(planes[None, :3].astype(np.float32) / 255), torch.from_numpy(_known(planes[None, 3:4]))
+
+
+def _prior_error(planes: NDArray[np.uint8], prior: ColorPrior) -> float:
+    """Mean squared error over what is unknown; without any nothing is learned, so no sample is further off."""
+    unknown = planes[3] == UNKNOWN
+    difference = prior.alpha[0, 0].numpy() - planes[4] / np.float32(255)
+    return float(np.square(difference[unknown]).mean()) if unknown.any() else float("inf")
 
 
 def _known(trimap: NDArray[np.uint8]) -> FloatArray:

@@ -138,7 +138,10 @@ def _kept(generator: SampleGenerator, recipe: Recipe, output: Path) -> KeptSampl
         )
     samples = recipe.samples
     teachers = Teachers(samples.teachers) if samples.teachers else None
-    return KeptSamples(generator, output, count=samples.kept, size=recipe.size, seed=recipe.seed, teachers=teachers)
+    return KeptSamples(
+        generator, output, count=samples.kept, size=recipe.size, seed=recipe.seed, candidates=samples.candidates,
+        teachers=teachers,
+    )  # fmt: skip
 
 
 def _over(source: LayerSource, recipe: Recipe) -> SampleMaker:

@@ -107,6 +107,27 @@ def test_views_depend_on_their_number_alone(generator: Counting, tmp_path: Path)
     assert torch.equal(torch.cat(prior[1:], dim=1), expected[0].prior_maps)
 
 
+def test_of_candidates_the_one_on_which_the_prior_errs_least_is_kept(generator: Counting, tmp_path: Path) -> None:
+    def error(alpha: np.ndarray, prior: np.ndarray, unknown: np.ndarray) -> float:
+        return float(np.square(prior - alpha)[unknown].mean())
+
+    errors = []
+    for index in range(2 * COUNT):
+        sample = generator.sample(index)
+        unknown = (sample.trimap > 0) & (sample.trimap < 255)
+        trimap = np.where(unknown, 0.5, sample.trimap / 255).astype(np.float32)
+        prior = color_prior(planes(sample.plate / np.float32(255)), planes(trimap)).alpha[0, 0].numpy()
+        errors.append(error(sample.alpha, prior, unknown))
+    generator.made.clear()
+    views = KeptSamples(generator, tmp_path, count=COUNT, size=96, seed=3, candidates=2)
+    kept = [views.sample(index) for index in range(COUNT)]
+    assert sorted(generator.made) == list(range(2 * COUNT))
+    found = sorted(error(view.alpha, view.prior_alpha, view.trimap == 0.5) for view in kept)
+    least = sorted(min(errors[index : index + 2]) for index in range(0, 2 * COUNT, 2))
+    assert found == pytest.approx(least, abs=1e-4)
+    assert found != pytest.approx(sorted(errors[::2]), abs=1e-4)
+
+
 def test_a_run_that_begins_takes_no_samples_of_another(
     make_recipe: Callable[..., Recipe], make_settings: Callable[..., TrainingSettings], tmp_path: Path
 ) -> None:
@@ -163,6 +184,8 @@ def test_samples_that_are_there_need_no_room(
         ({"kept": -1}, "samples.kept is -1"),
         ({"kept": 2, "canvas": 40}, "samples.canvas is 40; give a multiple of 32"),
         ({"canvas": 64}, "samples.canvas is for kept samples; give samples.kept as well"),
+        ({"kept": 2, "candidates": 0}, "samples.candidates is 0; give at least 1"),
+        ({"candidates": 2}, "samples.candidates is for kept samples; give samples.kept as well"),
         ({"teachers": ("gossamer-s",)}, "samples.teachers is for kept samples; give samples.kept as well"),
     ],
 )
