@@ -29,8 +29,6 @@ _COARSE_TRIMAP = {
 """Probability of a trimap without the small islands; of all others see ``random_trimap``."""
 _ALIKE = 0.4
 """Distance of encoded colours."""
-_STEEPEST = 1.2
-"""Largest exponent of ``partly_linear`` beyond 1."""
 _PROBABILITIES = (
     "cutout_share",
     "render_share",
@@ -38,7 +36,6 @@ _PROBABILITIES = (
     "similar_colors",
     "shared_colors",
     "linear_light",
-    "partly_linear",
     "alpha_gamma",
     "color_augmentation",
     "rotation",
@@ -73,8 +70,6 @@ class SyntheticSettings:
     """Foreground shifted towards one colour of the background near it, which then looks like it in parts."""
     linear_light: float = 0.4
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
-    partly_linear: float = 0.0
-    """Composited in between: of the encoded values, raised to an exponent of 1 to 2.2, as photographs measure."""
     alpha_gamma: float = 0.1
     """LSA's change of alpha."""
     color_augmentation: float = 0.3
@@ -103,8 +98,6 @@ class SyntheticSettings:
         for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingError(f"{name} is {getattr(self, name)}; give a probability from 0 to 1.")
-        if (total := self.linear_light + self.partly_linear) > 1 + 1e-9:
-            raise SettingError(f"linear_light and partly_linear are {total:g} together; give shares up to 1.")
         if not 32 <= self.size <= 1024:
             raise SettingError(f"size is {self.size}; give 32 to 1024 pixels.")
         if self.element_size < 128:
@@ -132,40 +125,15 @@ class Sample:
     """The same for the background."""
 
 
-def composite(
-    foreground: FloatArray, background: FloatArray, alpha: FloatArray, *, exponent: float | None
-) -> FloatArray:
-    """``a F + (1 - a) B`` of encoded S x S x 3 colours in 0..1.
-
-    Args:
-        foreground: encoded.
-        background: encoded.
-        alpha: S x S.
-        exponent: what encoded values are raised to before they are mixed; 1 mixes them as they are, None in the linear
-            light of the sRGB curve.
-
-    Returns:
-        The mixture, encoded.
-    """
+def composite(foreground: FloatArray, background: FloatArray, alpha: FloatArray, *, linear: bool) -> FloatArray:
+    """``a F + (1 - a) B`` for encoded S x S x 3 colours in 0..1, mixed as they are or in linear light."""
     weight = alpha[..., None]
-    if exponent == 1:
+    if not linear:
         return np.asarray(background + weight * (foreground - background), np.float32)
-    if exponent is None:
-        back = to_linear(background)
-        mixed = to_encoded(back + weight * (to_linear(foreground) - back))
-    else:
-        front, back = (np.power(color.clip(0, 1), np.float32(exponent)) for color in (foreground, background))
-        mixed = np.power(back + weight * (front - back), np.float32(1 / exponent))
-    # Where nothing is mixed the colours pass unchanged, not through the curves.
+    back = to_linear(background)
+    mixed = to_encoded(back + weight * (to_linear(foreground) - back))
+    # Where nothing is mixed the colours pass unchanged, not through the tables.
     return np.asarray(np.where(weight <= 0, background, np.where(weight >= 1, foreground, mixed)), np.float32)
-
-
-def _exponent(drawn: float, settings: SyntheticSettings) -> float | None:
-    """Of one sample, by one number in 0..1: so the settings change nothing else of it."""
-    beyond = drawn - settings.linear_light
-    if beyond < 0:
-        return None
-    return 1 + _STEEPEST * beyond / settings.partly_linear if beyond < settings.partly_linear else 1.0
 
 
 class SampleGenerator:
@@ -223,7 +191,7 @@ class SampleGenerator:
         alpha = np.round(alpha * 255) / np.float32(255)
         tone = random_tone(rng)
         foreground, background = tone(foreground.astype(np.float32)), tone(background)
-        plate = composite(foreground, background, alpha, exponent=_exponent(rng.random(), settings))
+        plate = composite(foreground, background, alpha, linear=rng.random() < settings.linear_light)
         trimap = random_trimap(rng, alpha, coarse=_COARSE_TRIMAP.get(element.kind, 0.08))
         if not (trimap == UNKNOWN).any():
             trimap[...] = UNKNOWN

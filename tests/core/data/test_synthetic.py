@@ -67,34 +67,19 @@ def test_the_plate_obeys_the_matting_equation_without_camera_and_linear_light() 
         np.testing.assert_allclose(sample.plate / 255, expected, atol=0.51 / 255)
 
 
-def test_mixing_is_linear_in_what_the_exponent_says() -> None:
+def test_linear_light_mixes_linear_values() -> None:
     white, black = np.ones((1, 1, 3), np.float32), np.zeros((1, 1, 3), np.float32)
     half = np.full((1, 1), 0.5, np.float32)
-    np.testing.assert_allclose(composite(white, black, half, exponent=None), 0.7354, atol=1e-3)
-    np.testing.assert_allclose(composite(white, black, half, exponent=1), 0.5, atol=1e-6)
-    np.testing.assert_allclose(composite(white, black, half, exponent=1.6), 0.6484, atol=1e-4)
+    np.testing.assert_allclose(composite(white, black, half, linear=True), 0.7354, atol=1e-3)
+    np.testing.assert_allclose(composite(white, black, half, linear=False), 0.5, atol=1e-6)
 
 
-def test_partly_linear_samples_lie_in_between_and_differ_in_nothing_else() -> None:
-    settings = SyntheticSettings(size=64, element_size=128, window=4, camera=0, linear_light=0)
-    encoded = make(settings)
-    partly, linear = make(replace(settings, partly_linear=1)), make(replace(settings, linear_light=1))
-    for index in range(8):
-        low, middle, high = (one.sample(index) for one in (encoded, partly, linear))
-        np.testing.assert_array_equal(low.alpha, middle.alpha)
-        np.testing.assert_array_equal(low.trimap, middle.trimap)
-        np.testing.assert_array_equal(low.foreground, middle.foreground)
-        assert (middle.plate.astype(int) >= low.plate.astype(int) - 1).all()
-        assert low.plate.mean() < middle.plate.mean() < high.plate.mean()
-
-
-@pytest.mark.parametrize("exponent", [None, 1, 1.6])
-def test_mixing_leaves_unmixed_colors_alone(exponent: float | None) -> None:
+def test_linear_light_leaves_unmixed_colors_alone() -> None:
     rng = np.random.default_rng(0)
     foreground, background = rng.random((2, 4, 4, 3), dtype=np.float32)
     ones = np.ones((4, 4), np.float32)
-    np.testing.assert_array_equal(composite(foreground, background, ones, exponent=exponent), foreground)
-    np.testing.assert_array_equal(composite(foreground, background, 0 * ones, exponent=exponent), background)
+    np.testing.assert_array_equal(composite(foreground, background, ones, linear=True), foreground)
+    np.testing.assert_array_equal(composite(foreground, background, 0 * ones, linear=True), background)
 
 
 def test_photographs_and_cutouts_are_used_when_given(tmp_path: Path) -> None:
@@ -161,7 +146,6 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
         ({"size": 8}, "size is 8; give 32 to 1024"),
         ({"element_size": 64}, "element_size is 64; give at least 128"),
         ({"shared_colors": -0.5}, "shared_colors is -0.5; give a probability"),
-        ({"partly_linear": 0.7}, r"linear_light and partly_linear are 1\.1 together; give shares up to 1"),
         ({"window": 0}, "window is 0 and renewal 40"),
     ],
 )
