@@ -25,6 +25,8 @@ class LossWeights:
     """Distance of the Sobel gradients."""
     composition: float = 0.25
     """Distance of the plate from the composite of the true colours with the predicted alpha."""
+    squared: float = 0.0
+    """Mean squared error of alpha: the mean of the answers that a picture allows instead of their median."""
 
     def __post_init__(self) -> None:
         weights = dataclasses.asdict(self)

@@ -41,6 +41,27 @@ def test_a_term_without_weight_is_not_computed() -> None:
     assert set(terms) == {"alpha", "laplacian", "total"}
 
 
+def test_the_squared_term_is_the_mean_squared_error_of_the_unknown_region() -> None:
+    batch = make_batch()
+    wrong = torch.where(batch.trimap == 0.5, batch.alpha + 0.2, batch.alpha + 0.9)
+    terms = matting_losses(wrong, batch, LossWeights(alpha=0, laplacian=0, gradient=0, composition=0, squared=3.0))
+    assert set(terms) == {"squared", "total"}
+    torch.testing.assert_close(terms["squared"], torch.tensor(3.0 * 0.2**2))
+
+
+def test_the_squared_term_forgives_what_lies_beyond_an_opaque_or_empty_pixel() -> None:
+    batch = make_batch()
+    batch = batch._replace(alpha=batch.alpha.round(), trimap=torch.full_like(batch.trimap, 0.5))
+    beyond = batch.alpha * 1.4 - 0.2
+    assert matting_losses(beyond, batch, LossWeights(squared=1.0))["squared"] == 0
+
+
+def test_an_all_known_crop_has_no_squared_error() -> None:
+    batch = make_batch()
+    batch = batch._replace(trimap=batch.alpha.round())
+    assert matting_losses(batch.alpha + 0.5, batch, LossWeights(squared=1.0))["squared"] == 0
+
+
 def test_the_total_is_the_weighted_sum() -> None:
     batch = make_batch()
     single = matting_losses(batch.alpha * 0.7, batch, LossWeights())

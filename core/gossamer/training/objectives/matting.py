@@ -43,6 +43,9 @@ def matting_losses(alpha: Tensor, batch: Batch, weights: LossWeights) -> dict[st
         target = batch.alpha * batch.foreground + (1 - batch.alpha) * batch.background
         loss = composition_loss(enforced, batch.foreground, batch.background, target, unknown)
         terms["composition"] = weights.composition * loss
+    if weights.squared:
+        error = (enforced - batch.alpha).square() * unknown
+        terms["squared"] = weights.squared * error.sum() / unknown.sum().clamp_min(1)
     terms["total"] = torch.stack(list(terms.values())).sum()
     return terms
 
