@@ -24,6 +24,7 @@ from gossamer.models.weights import (
 )
 from gossamer.training.checkpoint import load_checkpoint
 from gossamer.training.recipe import FOLDER_SETTINGS
+from gossamer.training.result import RESULT_NAME
 from gossamer_export.onnx import check_graph, write_onnx
 from gossamer_export.onnx_target import open_onnx
 from gossamer_export.verify import LIMITS, compare, over_limits
@@ -117,8 +118,14 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
     data = {key: value for key, value in recipe["data"].items() if key not in FOLDER_SETTINGS}
     samples = dict(recipe.get("samples", {}))
     if teachers := samples.get("teachers"):
-        samples["teachers"] = [Path(teacher).name for teacher in teachers]
-    return {**recipe, "data": data, "samples": samples, "start_from": Path(recipe["start_from"]).name}
+        samples["teachers"] = [_name_of_weights(teacher) for teacher in teachers]
+    return {**recipe, "data": data, "samples": samples, "start_from": _name_of_weights(recipe["start_from"])}
+
+
+def _name_of_weights(weights: str) -> str:
+    """What tells them from others: of a run's weights the run's name, since all of them are called ``weights``."""
+    path = Path(weights)
+    return path.parent.name or path.name if path.name == RESULT_NAME else path.name
 
 
 def _blend(model: nn.Module, architecture: str, blend: str, share: float, output: Path) -> Manifest:

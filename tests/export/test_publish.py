@@ -228,12 +228,12 @@ def test_weights_that_training_began_with_want_theirs_as_well(make_run: MakeRun,
 def test_renders_and_teachers_want_theirs_and_keep_their_folders_to_themselves(
     make_run: MakeRun, tmp_path: Path
 ) -> None:
-    samples = SyntheticSamples(kept=2, teachers=("/somewhere/stage", "gossamer-s"))
+    samples = SyntheticSamples(kept=2, teachers=("/somewhere/stage", "/somewhere/run/weights", "weights", "gossamer-s"))
     run = make_run(data={"renders": ("/somewhere/renders",)}, samples=samples)
     with pytest.raises(DataError, match=r"learned from weights \(renders, samples\.teachers\): name each"):
         write(run, tmp_path / "mine")
     manifest = write(run, tmp_path / "mine", sources=["Renders: ours"])
-    assert manifest.training["recipe"]["samples"]["teachers"] == ["stage", "gossamer-s"]
+    assert manifest.training["recipe"]["samples"]["teachers"] == ["stage", "run", "weights", "gossamer-s"]
     assert "somewhere" not in (tmp_path / "mine" / "manifest.json").read_text(encoding="utf-8")
 
 

@@ -11,14 +11,15 @@ from gossamer.models.registry import model_entry
 from gossamer.models.weights import MANIFEST_NAME, Manifest, save_weights
 from gossamer.training.recipe import Recipe
 
-__all__ = ["has_result", "write_result"]
+__all__ = ["RESULT_NAME", "has_result", "write_result"]
 
-_RESULT_NAME = "weights"
+RESULT_NAME = "weights"
+"""Folder of the weights in the folder of a run."""
 
 
 def has_result(folder: Path) -> bool:
     """Whether the run in ``folder`` has left its weights."""
-    return (folder / _RESULT_NAME / MANIFEST_NAME).is_file()
+    return (folder / RESULT_NAME / MANIFEST_NAME).is_file()
 
 
 def write_result(folder: Path, recipe: Recipe, state: dict[str, Tensor], *, step: int, samples: int) -> Manifest:
@@ -43,4 +44,4 @@ def write_result(folder: Path, recipe: Recipe, state: dict[str, Tensor], *, step
         files={},
         training={"recipe": values, "seed": recipe.seed, "steps": step, "samples": samples},
     )
-    return save_weights(model, folder / _RESULT_NAME, manifest)
+    return save_weights(model, folder / RESULT_NAME, manifest)
