@@ -125,7 +125,7 @@ def _without_paths(recipe: dict[str, Any]) -> dict[str, Any]:
 def _name_of_weights(weights: str) -> str:
     """What tells them from others: of a run's weights the run's name, since all of them are called ``weights``."""
     path = Path(weights)
-    return path.parent.name or path.name if path.name == RESULT_NAME else path.name
+    return (path.parent.name if path.name == RESULT_NAME else "") or path.name
 
 
 def _blend(model: nn.Module, architecture: str, blend: str, share: float, output: Path) -> Manifest:

@@ -201,8 +201,9 @@ def test_a_run_on_pictures_has_to_name_them(make_run: MakeRun, tmp_path: Path) -
 
 
 def test_folders_of_the_machine_are_not_published(make_run: MakeRun, tmp_path: Path) -> None:
-    run = make_run(data={"photos": ("/somewhere/photos",), "window": 5}, start_from="/somewhere/first")
+    run = make_run(data={"photos": ("/somewhere/photos",), "window": 5}, start_from="/somewhere/first/weights")
     manifest = write(run, tmp_path / "mine", sources=["Photos: CC0"])
+    assert manifest.training["recipe"]["start_from"] == "first"
     assert manifest.training["recipe"]["data"] == {"window": 5}
     assert "somewhere" not in (tmp_path / "mine" / "manifest.json").read_text(encoding="utf-8")
 

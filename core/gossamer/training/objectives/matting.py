@@ -44,8 +44,9 @@ def matting_losses(alpha: Tensor, batch: Batch, weights: LossWeights) -> dict[st
         loss = composition_loss(enforced, batch.foreground, batch.background, target, unknown)
         terms["composition"] = weights.composition * loss
     if weights.squared:
-        error = (enforced - batch.alpha).square() * unknown
-        terms["squared"] = weights.squared * error.sum() / unknown.sum().clamp_min(1)
+        # Known pixels are enforced, so they add nothing to the sum.
+        squares = (enforced - batch.alpha).square().sum()
+        terms["squared"] = weights.squared * squares / unknown.sum().clamp_min(1)
     terms["total"] = torch.stack(list(terms.values())).sum()
     return terms
 
