@@ -29,12 +29,15 @@ _COARSE_TRIMAP = {
 """Probability of a trimap without the small islands; of all others see ``random_trimap``."""
 _ALIKE = 0.4
 """Distance of encoded colours."""
+_DEFOCUS = (1.5, 10.0)
+"""Standard deviation of an unsharp foreground's blur, in pixels."""
 _PROBABILITIES = (
     "cutout_share",
     "render_share",
     "second_foreground",
     "similar_colors",
     "shared_colors",
+    "defocus",
     "linear_light",
     "alpha_gamma",
     "color_augmentation",
@@ -68,6 +71,8 @@ class SyntheticSettings:
     """Foreground shifted towards the background's mean colour."""
     shared_colors: float = 0.0
     """Foreground shifted towards one colour of the background near it, which then looks like it in parts."""
+    defocus: float = 0.0
+    """Foreground out of focus as a whole, by 1.5 to 10 pixels (standard deviation)."""
     linear_light: float = 0.4
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
     alpha_gamma: float = 0.1
@@ -177,6 +182,8 @@ class SampleGenerator:
             layers = self._place(rng, element)
         background = random_background(rng, settings.size, self._photos)
         alpha, foreground = self._color(rng, layers, background, element.kind)
+        if settings.defocus and rng.random() < settings.defocus:
+            alpha, foreground = _defocus(rng, alpha, foreground)
         if rng.random() < settings.second_foreground:
             second = self._draw_element(rng, index)
             other_alpha, other = self._color(rng, self._place(rng, second), background, second.kind)
@@ -272,6 +279,16 @@ class SampleGenerator:
         elif rng.random() < self.settings.similar_colors:
             color = match_mean(color, alpha, near, float(rng.uniform(0.4, 0.95)))
         return alpha, color
+
+
+def _defocus(rng: np.random.Generator, alpha: FloatArray, color: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Alpha and colour as an unfocused lens mixes them: in linear light, each colour by how much of it there is."""
+    sigma = float(np.exp(rng.uniform(*np.log(_DEFOCUS))))
+    # A little everywhere: beyond the blur's reach the colour goes on as it was.
+    weight = alpha[..., None] + np.float32(1e-3)
+    layers = np.dstack([to_linear(color) * weight, weight, alpha])
+    mixed: FloatArray = np.asarray(cv2.GaussianBlur(layers, (0, 0), sigma), np.float32)
+    return np.clip(mixed[..., 4], 0, 1), to_encoded(mixed[..., :3] / mixed[..., 3:4])
 
 
 def contact_sheet(generator: SampleGenerator, count: int, *, first: int = 0) -> NDArray[np.uint8]:

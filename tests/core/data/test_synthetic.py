@@ -118,6 +118,26 @@ def test_shared_colors_put_a_color_of_the_background_into_the_foreground() -> No
     assert apart(replace(plain, shared_colors=1)) < 0.5 * apart(plain)
 
 
+def test_defocus_makes_edges_wide_and_keeps_what_is_covered() -> None:
+    sharp = SyntheticSettings(
+        size=96, element_size=128, window=4, camera=0, similar_colors=0, second_foreground=0, alpha_gamma=0
+    )
+    unsharp, slopes, lights = make(replace(sharp, defocus=1)), [], []
+    for index in range(24):
+        before, after = make(sharp).sample(index), unsharp.sample(index)
+        slopes.append([np.abs(np.diff(sample.alpha, axis=1)).max() for sample in (before, after)])
+        assert after.alpha.min() >= 0
+        assert after.alpha.max() <= 1
+        assert abs(after.alpha.mean() - before.alpha.mean()) < 0.05
+        thin, thick = (after.alpha > 0.02) & (after.alpha < 0.2), after.alpha > 0.8
+        if thin.any() and thick.any():
+            lights.append([after.foreground[where].mean() for where in (thin, thick)])
+    before, after = np.mean(slopes, axis=0)
+    assert after < 0.4 * before
+    thin, thick = np.mean(lights, axis=0)
+    assert abs(thin / thick - 1) < 0.1  # colours are not darkened where the foreground ends
+
+
 def test_the_color_near_an_edge_is_one_of_the_picture() -> None:
     color = np.zeros((80, 80, 3), np.float32)
     color[:, 40:] = (1, 0.5, 0.25)
