@@ -67,8 +67,8 @@ class ColorPrior(NamedTuple):
     """N 1 h w in 0..1: how far the two colours are apart; 1 where the trimap knows."""
     evidence: Tensor
     """N 5 h w, what the network may doubt the pair by: alpha that the distances to known pixels suggest, mean and
-    deviation of alpha over all candidate pairs, distance of the pixel's colour from the pair's line, and alpha
-    projected in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
+    deviation of alpha over all candidate pairs, distance of the pixel's colour from what the pair can be mixed to, and
+    alpha projected in linear light (gamma 2). Meaningless, but finite, where the trimap knows."""
 
 
 MAP_CHANNELS = (3, 3, 1, 1, 5)
@@ -214,6 +214,14 @@ def project_alpha(plate: Tensor, foreground: Tensor, background: Tensor) -> Tens
     line = foreground - background
     length = (line * line).sum(1, keepdim=True)
     return (((plate - background) * line).sum(1, keepdim=True) / (length + _SAME_COLOR)).clamp(0, 1)
+
+
+def _mix_in_light(plate: Tensor, foreground: Tensor, background: Tensor) -> tuple[Tensor, Tensor]:
+    """Alpha projected in linear light (gamma 2), and how far the plate is, encoded, from what the two mix to there."""
+    f, b = foreground.square(), background.square()
+    alpha = project_alpha(plate.square(), f, b)
+    mixed = (b + alpha * (f - b)).clamp(min=0).sqrt()
+    return alpha, ((plate - mixed).square().sum(1, keepdim=True) + _NO_RESIDUAL).sqrt()
 
 
 class _Colors(NamedTuple):
@@ -427,5 +435,9 @@ def color_prior(plate: Tensor, trimap: Tensor) -> ColorPrior:
     crisp = torch.where(known > 0, projected, (projected * _CONTRAST + (1 - _CONTRAST) / 2).clamp(0, 1))
     alpha = _guide_alpha(small, plate, crisp, known, known + (1 - known) * weight)
     alpha = torch.where(trimap > 0.75, 1.0, torch.where(trimap < 0.25, 0.0, alpha.clamp(0, 1)))
-    in_light = project_alpha(small.square(), foreground.square(), background.square())
-    return ColorPrior(alpha, foreground, background, projected, trust, torch.cat([evidence, in_light], dim=1))
+    in_light, residual = _mix_in_light(small, foreground, background)
+    # A pair explains a colour if either way of mixing does. The certainty above asks for the first alone: it speaks of
+    # alpha projected so.
+    residual = torch.minimum(evidence[:, 3:4], residual)
+    evidence = torch.cat([evidence[:, :3], residual, in_light], dim=1)
+    return ColorPrior(alpha, foreground, background, projected, trust, evidence)
