@@ -72,7 +72,8 @@ class SyntheticSettings:
     shared_colors: float = 0.0
     """Foreground shifted towards one colour of the background near it, which then looks like it in parts."""
     defocus: float = 0.0
-    """Foreground out of focus as a whole, by 1.5 to 10 pixels (standard deviation)."""
+    """Foreground out of focus as a whole, by 1.5 to 10 pixels (standard deviation); one in seven drawn or rendered
+    elements is out of focus already."""
     linear_light: float = 0.4
     """Composited in linear light as cameras do; the equation then holds for linear values only."""
     alpha_gamma: float = 0.1
