@@ -283,7 +283,11 @@ class SampleGenerator:
 
 
 def _defocus(rng: np.random.Generator, alpha: FloatArray, color: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Alpha and colour as an unfocused lens mixes them: in linear light, each colour by how much of it there is."""
+    """Alpha and colour as an unfocused lens mixes them: in linear light, each colour by how much of it there is.
+
+    ``surfaces.soften`` blurs drawn elements before they have colours, at the element's scale; this one blurs what was
+    painted, cutouts too, at the sample's.
+    """
     sigma = float(np.exp(rng.uniform(*np.log(_DEFOCUS))))
     # A little everywhere: beyond the blur's reach the colour goes on as it was.
     weight = alpha[..., None] + np.float32(1e-3)
