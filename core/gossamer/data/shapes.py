@@ -196,6 +196,12 @@ def _animal(rng: np.random.Generator, center: Points, radius: float) -> list[Poi
     return outlines
 
 
+def _depth(inside: NDArray[np.bool_]) -> FloatArray:
+    """Distance to the nearest pixel outside; at most the side, where OpenCV answers 3e38 if nothing is outside."""
+    distance = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    return np.asarray(np.minimum(distance, inside.shape[0]), np.float32)
+
+
 def inflate(rng: np.random.Generator, mask: NDArray[np.uint8]) -> FloatArray:
     """Shading of a mask as if it were a rounded body under one lamp.
 
@@ -209,7 +215,7 @@ def inflate(rng: np.random.Generator, mask: NDArray[np.uint8]) -> FloatArray:
     size = mask.shape[0]
     small = cv2.resize(mask, (size // 4, size // 4), interpolation=cv2.INTER_AREA)
     # A border of zeros would make bodies that leave the picture bend away at its edge.
-    distance = cv2.distanceTransform((small > 127).astype(np.uint8), cv2.DIST_L2, 3)
+    distance = _depth(small > 127)
     rim = max(2.0, float(rng.uniform(0.15, 0.7)) * float(distance.max()))
     ratio = np.minimum(distance / rim, 1)
     height = rim * np.sqrt(np.maximum(1 - (1 - ratio) ** 2, 0))
@@ -227,8 +233,6 @@ def outward_normals(mask: NDArray[np.uint8], blur: float) -> FloatArray:
     """Directions that lead out of a mask: S/4 x S/4 x 2 (x, y), unit length where the mask varies within ``blur``."""
     size = mask.shape[0]
     small = cv2.resize(mask, (size // 4, size // 4), interpolation=cv2.INTER_AREA).astype(np.float32)
-    inside = cv2.distanceTransform((small > 127).astype(np.uint8), cv2.DIST_L2, 3)
-    outside = cv2.distanceTransform((small <= 127).astype(np.uint8), cv2.DIST_L2, 3)
-    field = cv2.GaussianBlur(outside - inside, (0, 0), max(blur / 4, 0.8))
+    field = cv2.GaussianBlur(_depth(small <= 127) - _depth(small > 127), (0, 0), max(blur / 4, 0.8))
     normal = np.stack([cv2.Sobel(field, cv2.CV_32F, 1, 0), cv2.Sobel(field, cv2.CV_32F, 0, 1)], -1)
     return np.asarray(normal / (np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-6), np.float32)

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gossamer.data import pool
+from gossamer.data import fur, pool
 from gossamer.data.pool import render_element
-from gossamer.data.shapes import random_gaps
+from gossamer.data.fur import render_fur
+from gossamer.data.shapes import inflate, outward_normals, random_gaps
+from gossamer.data.strands import Tuft
 from gossamer.data.surfaces import render_solid
 
 
@@ -34,6 +36,29 @@ def test_openings_depend_on_the_seed_only() -> None:
 
 def test_what_is_nowhere_opaque_stays_closed() -> None:
     assert not random_gaps(np.random.default_rng(0), np.full((64, 64), 128, np.uint8)).any()
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_body_that_fills_the_square_or_none_has_no_outline_to_be_shaded_or_combed_by(value: int) -> None:
+    mask = np.full((128, 128), value, np.uint8)
+    assert not outward_normals(mask, blur=20.0).any()
+    shade = inflate(np.random.default_rng(0), mask)
+    assert np.isfinite(shade).all()
+    assert 0 <= shade.min() <= shade.max() <= 1
+
+
+def test_fur_on_a_body_that_fills_the_square_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strands to nowhere, as directions that are no numbers made them, kept OpenCV drawing for ever."""
+    drawn = []
+
+    def draw(canvas: NDArray[np.uint8], tuft: Tuft) -> None:
+        drawn.append(tuft)
+        assert np.isfinite(tuft.points).all()
+
+    monkeypatch.setattr(fur, "random_body", lambda _rng, size: [size * np.array([[-1, -1], [2, -1], [2, 2], [-1, 2.0]])])
+    monkeypatch.setattr(fur, "draw_strands", draw)
+    assert render_fur(np.random.default_rng(0), 128).layers[..., -1].min() == 255
+    assert drawn
 
 
 def test_some_elements_show_what_is_behind_them(monkeypatch: pytest.MonkeyPatch) -> None:
