@@ -34,7 +34,7 @@ JOB_SCHEMA = 1
 BACKENDS = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime-tensorrt")
 DEVICES = ("auto", "cpu", "cuda")
 STRATEGIES = ("auto", "tiles", "whole", "resize", "hybrid")
-TTA = ("none", "flips", "views")
+TTA = ("none", "flips", "fine", "views")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -145,7 +145,7 @@ class Job:
     strategy: Literal["auto", "tiles", "whole", "resize", "hybrid"] = "auto"
     """How the network looks at the picture: in tiles where it is unknown, all of it in one pass, or as GFM's test
     strategies. ``auto`` takes what the network was made for."""
-    tta: Literal["none", "flips", "views"] = "none"
+    tta: Literal["none", "flips", "fine", "views"] = "none"
     """Averaging at test time: over the mirrored picture as well, or over eight views at three scales."""
     refine: int = 0
     """Steps of backpropagating refinement (LSA); 0 is none. Needs torch."""

@@ -52,7 +52,7 @@ class Knobs:
     refine: int = 0
     """Steps of back-propagating refinement; 0: none."""
     tta: str = "none"
-    """Answers to turned copies that are averaged: ``none``, ``flips``, ``views``."""
+    """Answers to turned or larger copies that are averaged: ``none``, ``flips``, ``fine``, ``views``."""
     output: str = ""
     """A folder, a file, or a pattern."""
     channels: str = "alpha"

@@ -63,7 +63,7 @@ def build_job(
     tile: int = 0,
     threads: int = 0,
     strategy: Literal["auto", "tiles", "whole", "resize", "hybrid"] = "auto",
-    tta: Literal["none", "flips", "views"] = "none",
+    tta: Literal["none", "flips", "fine", "views"] = "none",
     refine: int = 0,
     refine_carry: bool = False,
     outputs: Outputs,
@@ -201,9 +201,10 @@ def matte(
         ),
     ] = "auto",
     tta: Annotated[
-        Literal["none", "flips", "views"],
+        Literal["none", "flips", "fine", "views"],
         typer.Option(
-            help="Average over the mirrored picture (twice the time), or over 8 views at 3 scales (26 times).",
+            help="Average over the mirrored picture (twice the time), over the picture half as large again (3 times; "
+            "fine: for detail near the size of a pixel), or over 8 views at 3 scales (26 times).",
             rich_help_panel=MODEL,
         ),
     ] = "none",

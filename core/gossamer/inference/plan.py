@@ -97,7 +97,11 @@ def _test_time(effective: Mapping[str, Any]) -> list[str]:
         "resize": "the whole picture, reduced (RESIZE)",
         "hybrid": "the whole picture, reduced to two sizes (HYBRID)",
     }
-    averages = {"flips": "mean of the picture and its mirror image", "views": "mean of 8 views at 3 scales"}
+    averages = {
+        "flips": "mean of the picture and its mirror image",
+        "fine": "mean of the picture and one half as large again",
+        "views": "mean of 8 views at 3 scales",
+    }
     texts = [looks.get(effective.get("strategy", ""), ""), averages.get(effective.get("tta", ""), "")]
     if effective.get("refine"):
         texts.append(f"refined in {effective['refine']} steps a tile")

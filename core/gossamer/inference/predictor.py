@@ -81,9 +81,9 @@ def _tell_part(progress: Callable[[float], None], part: tuple[float, float], don
 class NetworkSolver:
     """Runs a network where the trimap is unknown and nowhere else.
 
-    ``tta`` averages over views: ``flips`` over the picture and its mirror image, ``views`` over the eight ways to
-    mirror and transpose it at each of three scales. Views turn each tile; scales resize the picture, and tiles are
-    laid anew.
+    ``tta`` averages over views: ``flips`` over the picture and its mirror image, ``fine`` over the picture and
+    the same half as large again, ``views`` over the eight ways to mirror and transpose it at each of three scales.
+    Views turn each tile; scales resize the picture, and tiles are laid anew.
 
     Confidence compares the answer with that for the mirrored picture: ``1 - clip(4 |alpha - mirrored alpha|)``. A
     network that is sure of what it sees gives the same matte both ways; where it guesses, the two differ. It costs a
@@ -139,15 +139,20 @@ class NetworkSolver:
             raise TrimapError(f"The trimap is {trimap.shape[1]}x{trimap.shape[0]}, the plate {width}x{height}.")
         scenes = [self._scene(plate, trimap, origin, scale) for scale in TTA_SCALES[self.tta]]
         averaged = TTA_VIEWS[self.tta]
-        views = (*averaged, MIRRORED) if confidence and MIRRORED not in averaged else averaged
+        # Confidence is asked of the picture at its own size alone.
+        compared = (*averaged, MIRRORED) if confidence and MIRRORED not in averaged else averaged
+        looks = [compared if scene.scale == 1 else averaged for scene in scenes]
         spans: list[tuple[float, float]] = []
-        areas = [[tile.window.width * tile.window.height for tile in scene.tiles for _ in views] for scene in scenes]
+        areas = [
+            [tile.window.width * tile.window.height for tile in scene.tiles for _ in views]
+            for scene, views in zip(scenes, looks, strict=True)
+        ]
         everything, done = sum(map(sum, areas)), 0
         alpha = np.full((height, width), 0.5, np.float32) if trimap is None else trimap.copy()
         unknown = is_unknown(alpha)
         answers: list[FloatArray] = []
         trust: FloatArray | None = None
-        for scene, reads in zip(scenes, areas, strict=True):
+        for scene, views, reads in zip(scenes, looks, areas, strict=True):
             part = (done / max(everything, 1), sum(reads) / max(everything, 1))
             passes = run_passes(
                 reads,

@@ -53,7 +53,7 @@ def create_solver(
         tile: largest side of a tile in pixels; 0 chooses.
         threads: CPU threads; 0 uses all cores.
         strategy: ``auto``, ``tiles``, ``whole``, ``resize`` or ``hybrid``; see ``strategies.py``.
-        tta: ``none``, ``flips`` or ``views``: what is averaged; see ``views.py``.
+        tta: ``none``, ``flips``, ``fine`` or ``views``: what is averaged; see ``views.py``.
         refine: steps of backpropagating refinement; 0 is none.
         refine_carry: begin each frame's refinement where the one before ended.
         building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.

@@ -80,9 +80,13 @@ DIHEDRAL = tuple(
 )
 """As it is, mirrored in either direction or both, and the same four transposed."""
 
-TTA_VIEWS: Mapping[str, tuple[View, ...]] = {"none": (IDENTITY,), "flips": (IDENTITY, MIRRORED), "views": DIHEDRAL}
+TTA_VIEWS: Mapping[str, tuple[View, ...]] = {
+    "none": (IDENTITY,), "flips": (IDENTITY, MIRRORED), "fine": (IDENTITY,), "views": DIHEDRAL,
+}  # fmt: skip
 """By the values of ``--tta``: which views are averaged at each scale."""
-TTA_SCALES: Mapping[str, tuple[float, ...]] = {"none": (1.0,), "flips": (1.0,), "views": SCALES}
+TTA_SCALES: Mapping[str, tuple[float, ...]] = {
+    "none": (1.0,), "flips": (1.0,), "fine": (1.0, 1.5), "views": SCALES,
+}  # fmt: skip
 """By the values of ``--tta``: at which scales."""
 
 

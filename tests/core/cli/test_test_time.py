@@ -90,7 +90,7 @@ def test_frames_of_other_test_time_settings_are_other_frames(other: dict[str, An
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"tta": "all"}, "--tta is 'all'; use one of none, flips, views"),
+        ({"tta": "all"}, "--tta is 'all'; use one of none, flips, fine, views"),
         ({"strategy": "half"}, "--strategy is 'half'; use one of auto, tiles, whole, resize, hybrid"),
         ({"refine": -1}, "--refine is -1; use 0 .off. or a number of steps"),
         ({"refine_carry": True}, "--refine-carry says where refinement begins, and --refine is 0"),

@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from gossamer.data import fur, pool
-from gossamer.data.pool import render_element
 from gossamer.data.fur import render_fur
+from gossamer.data.pool import render_element
 from gossamer.data.shapes import inflate, outward_normals, random_gaps
 from gossamer.data.strands import Tuft
 from gossamer.data.surfaces import render_solid
@@ -55,7 +55,7 @@ def test_fur_on_a_body_that_fills_the_square_is_drawn(monkeypatch: pytest.Monkey
         drawn.append(tuft)
         assert np.isfinite(tuft.points).all()
 
-    monkeypatch.setattr(fur, "random_body", lambda _rng, size: [size * np.array([[-1, -1], [2, -1], [2, 2], [-1, 2.0]])])
+    monkeypatch.setattr(fur, "random_body", lambda _rng, size: [size * np.array([[-1, -1], [2, -1], [2, 2], [-1, 2]])])
     monkeypatch.setattr(fur, "draw_strands", draw)
     assert render_fur(np.random.default_rng(0), 128).layers[..., -1].min() == 255
     assert drawn

@@ -96,8 +96,10 @@ def test_a_window_lies_where_the_view_puts_its_pixels(view: View) -> None:
 
 
 def test_the_settings_name_the_published_views() -> None:
-    assert [len(TTA_VIEWS[name]) * len(TTA_SCALES[name]) for name in ("none", "flips", "views")] == [1, 2, 24]
+    counts = {name: len(views) * len(TTA_SCALES[name]) for name, views in TTA_VIEWS.items()}
+    assert counts == {"none": 1, "flips": 2, "fine": 2, "views": 24}
     assert SCALES == (0.8, 1.0, 1.25)
+    assert TTA_SCALES["fine"] == (1.0, 1.5)
 
 
 def test_one_answer_is_its_own_mean_bit_for_bit() -> None:
@@ -136,7 +138,7 @@ def test_a_scaled_picture_keeps_at_least_a_pixel() -> None:
 # --- in a solver ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tta", ["none", "flips", "views"])
+@pytest.mark.parametrize("tta", ["none", "flips", "fine", "views"])
 def test_a_network_that_follows_its_input_is_averaged_to_itself(tta: str) -> None:
     ramp = np.clip((np.arange(56, dtype=np.float32) - 18) / 18, 0, 1)
     plate = np.broadcast_to(ramp[:, None], (40, 56, 3)).astype(np.float32)
@@ -160,6 +162,23 @@ def test_each_view_is_shown_with_its_own_trimap() -> None:
     assert sum(map(max, sizes[0])) < sum(map(max, sizes[1])) < sum(map(max, sizes[2]))
 
 
+def test_fine_is_the_mean_with_the_picture_half_as_large_again() -> None:
+    def by_size(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        return np.full_like(plate[:, :1], 0.2 if plate.shape[3] < 80 else 0.6)
+
+    trimap = np.full((40, 56), 0.5, np.float32)
+    trimap[:, :4] = 0
+    backend = Solved(by_size)
+    found = solver(backend, "fine").solve(picture(), trimap, confidence=True)
+    np.testing.assert_allclose(found.alpha[:, 8:], 0.4, atol=1e-6)
+    assert not found.alpha[:, :4].any()
+    assert found.confidence is not None
+    # The mirror image that confidence needs is seen at the picture's own size alone.
+    widths = [seen.shape[3] for seen in backend.plates]
+    assert len(widths) == 3
+    assert sum(width >= 80 for width in widths) == 1
+
+
 def test_a_bias_to_one_side_is_averaged_away_by_flips() -> None:
     def leaning(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         ramp = np.linspace(0, 1, plate.shape[3], dtype=np.float32)
@@ -178,8 +197,8 @@ def test_a_network_without_trimap_is_averaged_too() -> None:
 
 
 def test_the_report_counts_every_pass() -> None:
-    facts = {tta: solver(Solved(red), tta).solve(picture(), stripes()).effective for tta in ("none", "flips", "views")}
-    assert [facts[tta]["passes"] for tta in facts] == [1, 2, 24]
+    facts = {tta: solver(Solved(red), tta).solve(picture(), stripes()).effective for tta in TTA_VIEWS}
+    assert [facts[tta]["passes"] for tta in facts] == [1, 2, 2, 24]
     assert facts["flips"]["network_pixels"] == 2 * facts["none"]["network_pixels"]
     assert facts["views"]["tiles"] == 3
 
@@ -196,6 +215,7 @@ def test_confidence_costs_no_pass_where_the_mirror_is_seen_anyway() -> None:
 
 def test_all_of_the_plate_is_read_where_it_is_resized() -> None:
     assert solver(Solved(red), "views").reads(stripes()) is None
+    assert solver(Solved(red), "fine").reads(stripes()) is None
     assert solver(Solved(red), "flips").reads(stripes()) is not None
 
 
