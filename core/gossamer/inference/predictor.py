@@ -22,12 +22,14 @@ from gossamer.inference.strategies import Place, Strategy, TilesStrategy
 from gossamer.inference.tiling import Tile
 from gossamer.inference.views import (
     DIHEDRAL,
+    FINE,
     IDENTITY,
     MIRRORED,
     TTA_SCALES,
     TTA_VIEWS,
     View,
     average_views,
+    reduce_alpha,
     resize_alpha,
     resize_plate,
     resize_trimap,
@@ -195,7 +197,8 @@ class NetworkSolver:
             return merged.at(unknown)
         alpha, part = scene.trimap.copy(), is_unknown(scene.trimap)
         alpha[part] = merged.at(part)
-        return resize_alpha(alpha, *unknown.shape)[unknown]
+        back = reduce_alpha if scene.scale == FINE else resize_alpha
+        return back(alpha, *unknown.shape)[unknown]
 
     def _pass(
         self,

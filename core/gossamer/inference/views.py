@@ -17,6 +17,7 @@ from gossamer.image.image import FloatArray, Window
 
 __all__ = [
     "DIHEDRAL",
+    "FINE",
     "IDENTITY",
     "MIRRORED",
     "SCALES",
@@ -25,6 +26,7 @@ __all__ = [
     "TTA_VIEWS",
     "View",
     "average_views",
+    "reduce_alpha",
     "resize_alpha",
     "resize_plate",
     "resize_trimap",
@@ -36,6 +38,8 @@ SolveArray = Callable[[FloatArray, FloatArray | None], FloatArray]
 
 SCALES = (0.8, 1.0, 1.25)
 """The published ones."""
+FINE = 1.5
+"""Our own: detail near the size of a pixel is seen better on a finer grid (core/decisions/0013-test-time.md)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ TTA_VIEWS: Mapping[str, tuple[View, ...]] = {
 }  # fmt: skip
 """By the values of ``--tta``: which views are averaged at each scale."""
 TTA_SCALES: Mapping[str, tuple[float, ...]] = {
-    "none": (1.0,), "flips": (1.0,), "fine": (1.0, 1.5), "views": SCALES,
+    "none": (1.0,), "flips": (1.0,), "fine": (1.0, FINE), "views": SCALES,
 }  # fmt: skip
 """By the values of ``--tta``: at which scales."""
 
@@ -104,6 +108,12 @@ def resize_plate(plate: FloatArray, height: int, width: int) -> FloatArray:
 def resize_alpha(alpha: FloatArray, height: int, width: int) -> FloatArray:
     """H x W in 0..1 to another size; as :func:`resize_plate`."""
     return resize_plate(alpha[..., None], height, width)[..., 0]
+
+
+def reduce_alpha(alpha: FloatArray, height: int, width: int) -> FloatArray:
+    """H x W in 0..1 to a smaller size, by the mean over each pixel's area: what is finer than a pixel is coverage."""
+    reduced = np.asarray(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return reduced.reshape(height, width)
 
 
 def resize_trimap(trimap: FloatArray, height: int, width: int) -> FloatArray:

@@ -23,6 +23,7 @@ from gossamer.inference.views import (
     TTA_VIEWS,
     View,
     average_views,
+    reduce_alpha,
     resize_alpha,
     resize_plate,
     resize_trimap,
@@ -117,6 +118,15 @@ def test_pictures_are_resized_as_by_the_published_script() -> None:
     np.testing.assert_array_equal(resize_plate(plate, 32, 45), expected)
     assert resize_alpha(plate[..., 0], 50, 70).shape == (50, 70)
     assert set(np.unique(resize_trimap(stripes(), 32, 45))) == {0.0, 0.5, 1.0}
+
+
+def test_what_is_finer_than_a_pixel_becomes_its_coverage() -> None:
+    """Where a cubic would pick single threads out of a mesh."""
+    threads = np.zeros((60, 60), np.float32)
+    threads[:, ::3] = 1
+    np.testing.assert_allclose(reduce_alpha(threads, 40, 40).reshape(40, 20, 2).mean(2), 1 / 3, atol=1e-5)
+    np.testing.assert_allclose(reduce_alpha(threads, 20, 20), 1 / 3, atol=1e-5)
+    assert reduce_alpha(threads[:, :3], 40, 2).shape == (40, 2)
 
 
 @pytest.mark.parametrize("size", [(24, 33), (50, 70)])
