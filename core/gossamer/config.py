@@ -146,7 +146,8 @@ class Job:
     """How the network looks at the picture: in tiles where it is unknown, all of it in one pass, or as GFM's test
     strategies. ``auto`` takes what the network was made for."""
     tta: Literal["none", "flips", "fine", "views"] = "none"
-    """Averaging at test time: over the mirrored picture as well, or over eight views at three scales."""
+    """Averaging at test time: over the mirrored picture as well, over the picture half as large again as well, or over
+    eight views at three scales."""
     refine: int = 0
     """Steps of backpropagating refinement (LSA); 0 is none. Needs torch."""
     refine_carry: bool = False
