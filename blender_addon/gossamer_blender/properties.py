@@ -30,8 +30,9 @@ GUIDES = (
 TTA = (
     ("none", "Fast", "One answer of the network"),
     ("flips", "Mirrored", "The mean of the network's answers to the picture and its mirror image; twice the time"),
-    ("fine", "Fine", "The mean of its answers to the picture and one half as large again; three times the time"),
     ("views", "All Views", "The mean of its answers to mirrored, turned and resized copies; 26 times the time"),
+    # Last: .blend files hold the number of an item, and those before this one was there shall mean what they meant.
+    ("fine", "Fine", "The mean of its answers to the picture and one half as large again; three times the time"),
 )
 TARGETS = (
     ("NEW", "New Image", "An image or sequence of its own, named after the plate"),

@@ -197,6 +197,7 @@ class NetworkSolver:
             return merged.at(unknown)
         alpha, part = scene.trimap.copy(), is_unknown(scene.trimap)
         alpha[part] = merged.at(part)
+        # The published scales are brought back as published, by cubics.
         back = reduce_alpha if scene.scale == FINE else resize_alpha
         return back(alpha, *unknown.shape)[unknown]
 

@@ -189,6 +189,15 @@ def test_fine_is_the_mean_with_the_picture_half_as_large_again() -> None:
     assert sum(width >= 80 for width in widths) == 1
 
 
+def test_fine_keeps_the_coverage_of_what_is_finer_than_a_pixel() -> None:
+    def threads(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
+        column = np.arange(plate.shape[3]) % 3 == 0 if plate.shape[3] >= 80 else np.full(plate.shape[3], 1 / 3)
+        return np.broadcast_to(column.astype(np.float32), (1, 1, *plate.shape[2:])).copy()
+
+    alpha = solver(Solved(threads), "fine").solve(picture(), np.full((40, 56), 0.5, np.float32)).alpha
+    np.testing.assert_allclose(alpha.reshape(40, 28, 2).mean(2), 1 / 3, atol=1e-5)
+
+
 def test_a_bias_to_one_side_is_averaged_away_by_flips() -> None:
     def leaning(plate: FloatArray, trimap: FloatArray | None) -> FloatArray:
         ramp = np.linspace(0, 1, plate.shape[3], dtype=np.float32)
