@@ -35,6 +35,7 @@ BACKENDS = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "onnxruntime
 DEVICES = ("auto", "cpu", "cuda")
 STRATEGIES = ("auto", "tiles", "whole", "resize", "hybrid")
 TTA = ("none", "flips", "fine", "views")
+NONLOCAL_MEAN = ("auto", "on", "off")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -152,6 +153,9 @@ class Job:
     """Steps of backpropagating refinement (LSA); 0 is none. Needs torch."""
     refine_carry: bool = False
     """Begin the refinement of each frame where the frame before ended. Frames then depend on those before them."""
+    nonlocal_mean: Literal["auto", "on", "off"] = "auto"
+    """Whether pixels of like colour draw each other's alpha together, once the network has answered. ``auto``: for
+    networks of the default's family, whose figures are measured with it."""
     outputs: Outputs = field(default_factory=Outputs)
 
     def __post_init__(self) -> None:
@@ -167,6 +171,10 @@ class Job:
         _require(
             self.refine > 0 or not self.refine_carry,
             "--refine-carry says where refinement begins, and --refine is 0. Give --refine a number of steps.",
+        )
+        _require(
+            self.nonlocal_mean in NONLOCAL_MEAN,
+            f"--nonlocal is {self.nonlocal_mean!r}; use {', '.join(NONLOCAL_MEAN)}.",
         )
         _require(self.threads >= 0, f"--threads is {self.threads}; use 0 (all cores) or more.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gossamer.cli.job_runner import stop_on_signals
-from gossamer.config import BACKENDS, DEVICES, PRECISIONS, STRATEGIES, TTA
+from gossamer.config import BACKENDS, DEVICES, NONLOCAL_MEAN, PRECISIONS, STRATEGIES, TTA
 from gossamer.errors import CancelledError, FrameError, SettingError
 
 if TYPE_CHECKING:
@@ -63,6 +64,13 @@ def evaluate(
             help="For gossamer-s and lsa-r50d: steps of refinement. Several with commas are compared with each other.",
         ),
     ] = "0",
+    nonlocal_mean: Annotated[
+        str,
+        typer.Option(
+            "--nonlocal",
+            help=f"For networks: {', '.join(NONLOCAL_MEAN)}. Several with commas are compared with each other.",
+        ),
+    ] = "auto",
     guided: Annotated[
         bool, typer.Option("--guided", help="Show the trimap to networks that need none, too (GFM).")
     ] = False,
@@ -89,7 +97,7 @@ def evaluate(
             raise SettingError(f"--{option} {path} is a folder; name a file, such as {path / f'evaluation.{option}'}.")
         if path is not None and not path.parent.is_dir():
             raise SettingError(f"There is no folder {path.parent} to write {path.name} to.")
-    variants = _variants(names, tta, refine)
+    variants = _variants(names, tta, refine, nonlocal_mean)
     page = Report(report, list(variants)) if report is not None else None
     fixed: dict[str, Any] = {
         "backend": backend,
@@ -100,10 +108,8 @@ def evaluate(
         "strategy": strategy,
     }
     solvers = {
-        label: create_solver(name, threads=threads)
-        if name in CLASSICAL
-        else create_solver(name, **fixed, tta=averaged, refine=steps)
-        for label, (name, averaged, steps) in variants.items()
+        label: create_solver(name, threads=threads) if name in CLASSICAL else create_solver(name, **fixed, **chosen)
+        for label, (name, chosen) in variants.items()
     }
     with stop_on_signals() as cancelled, _progress() as progress:
         found = run(
@@ -139,8 +145,8 @@ def _incomplete(found: Evaluation, is_cancelled: bool) -> CancelledError | Frame
     return (CancelledError if is_cancelled else FrameError)(text + (f" Failed:{listed}" if listed else ""))
 
 
-def _variants(names: list[str], tta: str, refine: str) -> dict[str, tuple[str, str, int]]:
-    """What is measured, by label: model, averaging, steps. Labels name only the settings of which several are given.
+def _variants(names: list[str], tta: str, refine: str, nonlocal_mean: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What is measured, by label: model and its settings. Labels name only the settings of which several are given.
 
     Raises:
         SettingError: a value is no such setting, or given twice.
@@ -155,16 +161,21 @@ def _variants(names: list[str], tta: str, refine: str) -> dict[str, tuple[str, s
         raise SettingError(
             f"--refine is {refine!r}; use a number of steps, or several with commas, each once: 0,10,30."
         )
-    variants: dict[str, tuple[str, str, int]] = {}
+    means = [word.strip() for word in nonlocal_mean.split(",") if word.strip()]
+    if not means or set(means) - set(NONLOCAL_MEAN) or len(set(means)) < len(means):
+        raise SettingError(
+            f"--nonlocal is {nonlocal_mean!r}; use {', '.join(NONLOCAL_MEAN)}, or several with commas, each once."
+        )
+    variants: dict[str, tuple[str, dict[str, Any]]] = {}
     for name in names:
         if name in CLASSICAL:
-            variants[name] = (name, "none", 0)
+            variants[name] = (name, {})
             continue
-        for averaged in averages:
-            for steps in map(int, words):
-                label = name + (f", tta {averaged}" if len(averages) > 1 else "")
-                label += f", refine {steps}" if len(words) > 1 else ""
-                variants[label] = (name, averaged, steps)
+        for averaged, steps, mean in itertools.product(averages, map(int, words), means):
+            label = name + (f", tta {averaged}" if len(averages) > 1 else "")
+            label += f", refine {steps}" if len(words) > 1 else ""
+            label += f", nonlocal {mean}" if len(means) > 1 else ""
+            variants[label] = (name, {"tta": averaged, "refine": steps, "nonlocal_mean": mean})
     return variants
 
 

@@ -66,6 +66,7 @@ def build_job(
     tta: Literal["none", "flips", "fine", "views"] = "none",
     refine: int = 0,
     refine_carry: bool = False,
+    nonlocal_mean: Literal["auto", "on", "off"] = "auto",
     outputs: Outputs,
 ) -> Job:
     """The job for these settings, with paths that mean the same from any folder."""
@@ -95,6 +96,7 @@ def build_job(
         tta=tta,
         refine=refine,
         refine_carry=refine_carry,
+        nonlocal_mean=nonlocal_mean,
         outputs=Outputs(**{**vars(outputs), "path": absolute(outputs.path), "comp": comp}),
     )
 
@@ -226,6 +228,15 @@ def matte(
             rich_help_panel=MODEL,
         ),
     ] = False,
+    nonlocal_mean: Annotated[
+        Literal["auto", "on", "off"],
+        typer.Option(
+            "--nonlocal",
+            help="Let pixels of like colour draw each other's alpha together, anywhere in the band, once the network "
+            "has answered. auto: for gossamer-s.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "auto",
     output: Annotated[
         str,
         typer.Option(
@@ -345,6 +356,7 @@ def matte(
         tta=tta,
         refine=refine,
         refine_carry=refine_carry,
+        nonlocal_mean=nonlocal_mean,
         outputs=Outputs(**{**vars(outputs), "existing": existing or "error"}),
     )
     if save_job_as is not None:

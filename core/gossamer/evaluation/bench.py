@@ -57,7 +57,7 @@ class Bench:
                 if (other.width, other.height, other.band) == picture and network.solve > 0:
                     lines.append(
                         f"{network.width}x{network.height}, band {network.band:.0%}: {network.model}{by} "
-                        f"{network.solve:.2f} s (network and merge), {other.model} {other.solve:.2f} s: "
+                        f"{network.solve:.2f} s (network, merge, non-local mean), {other.model} {other.solve:.2f} s: "
                         f"{other.solve / network.solve:.1f} times faster"
                     )
         return lines

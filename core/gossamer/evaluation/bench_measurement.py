@@ -20,7 +20,7 @@ from gossamer.image.image import FloatArray
 
 __all__ = ["PARTS", "Difference", "Measurement", "difference", "measurement", "run_child"]
 
-PARTS = ("read", "color", "network", "merge", "write")
+PARTS = ("read", "color", "network", "merge", "nonlocal", "write")
 """Of a frame, in their order. A solver without a network has its whole solve under ``network``."""
 
 
@@ -48,7 +48,7 @@ class Measurement:
     parts: Mapping[str, float] = dataclasses.field(default_factory=dict)
     """Median over the frames, by PARTS."""
     solve: float = 0.0
-    """Network and merge, model loaded: median over the frames."""
+    """Network, merge and non-local mean, model loaded: median over the frames."""
     total: float = 0.0
     """All parts of a frame together: median over the frames."""
     total_p95: float = 0.0
@@ -115,7 +115,7 @@ def measurement(asked: Measurement, answer: Mapping[str, Any], compared: Differe
     return dataclasses.replace(
         asked,
         parts={name: statistics.median(parts[name] for parts in frames) for name in PARTS},
-        solve=statistics.median(parts["network"] + parts["merge"] for parts in frames),
+        solve=statistics.median(parts["network"] + parts["merge"] + parts["nonlocal"] for parts in frames),
         total=statistics.median(totals),
         total_p95=float(np.percentile(totals, 95)),
         wall=wall,
@@ -132,14 +132,15 @@ def measurement(asked: Measurement, answer: Mapping[str, Any], compared: Differe
 
 
 def _parts(seconds: Mapping[str, float]) -> dict[str, float]:
-    """A frame's report as PARTS: what the solve takes beside the network is planning and merging tiles."""
-    network = seconds.get("network", seconds["solve"])
-    merge = max(seconds["solve"] - network, 0.0)
+    """A frame's report as PARTS: what the rest of the solve takes is planning and merging tiles."""
+    network, mean = seconds.get("network", seconds["solve"]), seconds.get("nonlocal", 0.0)
+    merge = max(seconds["solve"] - network - mean, 0.0)
     return {
         "read": seconds["read"],
         "color": seconds["color"],
         "network": network,
         "merge": merge,
+        "nonlocal": mean,
         "write": seconds["write"],
     }
 

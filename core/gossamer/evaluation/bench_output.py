@@ -13,7 +13,7 @@ from gossamer.evaluation.results import save_text
 
 __all__ = ["check_plot", "write_csv", "write_plot"]
 
-COLORS = ("#4c72b0", "#64b5cd", "#c44e52", "#dd8452", "#8172b3")
+COLORS = ("#4c72b0", "#64b5cd", "#c44e52", "#dd8452", "#55a868", "#8172b3")
 """By PARTS."""
 
 

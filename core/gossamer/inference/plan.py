@@ -149,6 +149,7 @@ def prepare(
         tta=job.tta,
         refine=job.refine,
         refine_carry=job.refine_carry,
+        nonlocal_mean=job.nonlocal_mean,
         building=building,
         cancelled=cancelled,
         open_network=open_network,

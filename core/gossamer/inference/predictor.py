@@ -15,7 +15,9 @@ from gossamer.errors import ModelError, SettingError, TrimapError
 from gossamer.image.image import FloatArray, Window
 from gossamer.image.trimap import is_unknown
 from gossamer.inference.backends import Backend
+from gossamer.inference.backends.threads import thread_count
 from gossamer.inference.merging import TileMerger, read_window
+from gossamer.inference.nonlocal_mean import nonlocal_mean as draw_together
 from gossamer.inference.passes import busy_seconds, run_passes
 from gossamer.inference.solution import Cancelled, Solution
 from gossamer.inference.strategies import Place, Strategy, TilesStrategy
@@ -90,6 +92,8 @@ class NetworkSolver:
     Confidence compares the answer with that for the mirrored picture: ``1 - clip(4 |alpha - mirrored alpha|)``. A
     network that is sure of what it sees gives the same matte both ways; where it guesses, the two differ. It costs a
     second pass over the same tiles (none with ``tta``), and it cannot see what the network gets wrong both ways.
+
+    With ``nonlocal_mean`` pixels of like colour then draw each other's alpha together, over the whole matte.
     """
 
     def __init__(
@@ -100,14 +104,22 @@ class NetworkSolver:
         strategy: Strategy | None = None,
         tile: int = 0,
         tta: str = "none",
+        nonlocal_mean: bool = False,
+        threads: int = 0,
     ):
-        """``strategy``: tiles of the side ``tile`` if None."""
+        """``strategy``: tiles of the side ``tile`` if None. ``threads`` are the non-local mean's; 0 uses all cores."""
         self.name = manifest.name
         self.needs_trimap = manifest.needs_trimap
         self.identity = backend.weights_sha256
         self._strategy = strategy or TilesStrategy(manifest, backend, tile=tile)
         self.tta = tta
-        self.effective: Mapping[str, Any] = {**backend.effective, "strategy": self._strategy.name, "tta": tta}
+        self._nonlocal, self._threads = nonlocal_mean, thread_count(threads)
+        self.effective: Mapping[str, Any] = {
+            **backend.effective,
+            "strategy": self._strategy.name,
+            "tta": tta,
+            "nonlocal": nonlocal_mean,
+        }
         self._plans: dict[tuple[int, tuple[int, int]], tuple[FloatArray, list[Tile]]] = {}
         """Plans that :meth:`reads` made for trimaps that are still to be solved, by the array's identity (the array is
         held, so no other can have it) and origin."""
@@ -176,8 +188,12 @@ class NetworkSolver:
                 trust[unknown] = 1 - np.clip(CONFIDENCE_SLOPE * np.abs(differences.at(unknown)), 0, 1)
             answers.append(self._at_full_size(scene, merged, unknown))
         alpha[unknown] = average_views(answers)
-        facts = self._done(scenes, height, width, int(unknown.sum()))
-        return Solution(alpha, trust, facts, {"network": busy_seconds(spans)})
+        seconds = {"network": busy_seconds(spans)}
+        if self._nonlocal:
+            started = time.monotonic()
+            alpha = draw_together(plate, alpha, unknown, origin=origin, threads=self._threads, cancelled=cancelled)
+            seconds["nonlocal"] = time.monotonic() - started
+        return Solution(alpha, trust, self._done(scenes, height, width, int(unknown.sum())), seconds)
 
     def _scene(self, plate: FloatArray, trimap: FloatArray | None, origin: tuple[int, int], scale: float) -> _Scene:
         """The picture resized by ``scale``, and where the network will look."""

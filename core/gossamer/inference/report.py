@@ -61,7 +61,8 @@ class RunReport:
     model: Mapping[str, Any]
     """``name``, ``identity`` (SHA-256 of the weights, or the version of a library)."""
     effective: Mapping[str, Any]
-    """What was used, beside what the job asked for: backend, device, precision, threads, strategy, tta, refine."""
+    """What was used, beside what the job asked for: backend, device, precision, threads, strategy, tta, refine,
+    nonlocal."""
     total: int
     """Frames that were to be solved."""
     finished_before: tuple[int, ...] = ()
@@ -79,7 +80,17 @@ class RunReport:
         """For JSON."""
         asked = {
             name: getattr(self.job, name)
-            for name in ("backend", "device", "precision", "tile", "threads", "strategy", "tta", "refine")
+            for name in (
+                "backend",
+                "device",
+                "precision",
+                "tile",
+                "threads",
+                "strategy",
+                "tta",
+                "refine",
+                "nonlocal_mean",
+            )
         }
         return {
             "schema": REPORT_SCHEMA,

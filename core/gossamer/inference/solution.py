@@ -25,7 +25,7 @@ class Solution:
     effective: Mapping[str, Any] = field(default_factory=dict)
     """What was done: tiles, pixels the network read, notes."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Parts of the time it took: ``network``, if there is one."""
+    """Parts of the time it took: ``network`` and ``nonlocal``, where there are such."""
 
 
 class Solver(Protocol):

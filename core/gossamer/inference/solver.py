@@ -20,6 +20,9 @@ CLASSICAL = ("closed-form", "knn", "shared")
 STEERABLE = ("gossamer", "lsa")
 """Families of networks whose decoder refinement can steer; core/decisions/0013-test-time.md says why."""
 
+NONLOCAL = ("gossamer",)
+"""Families whose mattes the non-local mean was measured on; core/decisions/0019-nonlocal-mean.md has the figures."""
+
 REFINE_PATIENCE = 10
 """Steps without progress after which a tile is not refined any further."""
 
@@ -39,6 +42,7 @@ def create_solver(
     tta: str = "none",
     refine: int = 0,
     refine_carry: bool = False,
+    nonlocal_mean: str = "auto",
     building: Callable[[float, str], None] | None = None,
     cancelled: Cancelled | None = None,
     open_network: NetworkOpener | None = None,
@@ -56,6 +60,7 @@ def create_solver(
         tta: ``none``, ``flips``, ``fine`` or ``views``: what is averaged; see ``views.py``.
         refine: steps of backpropagating refinement; 0 is none.
         refine_carry: begin each frame's refinement where the one before ended.
+        nonlocal_mean: ``auto``, ``on`` or ``off``; see ``nonlocal_mean.py``.
         building: told how far an engine is that has to be built first (TensorRT), 0..1, and what goes on.
         cancelled: asked while it is built.
         open_network: loads the network; None is :func:`gossamer.inference.backends.open_backend`.
@@ -69,9 +74,10 @@ def create_solver(
     if name in CLASSICAL:
         from gossamer.inference.classical import ClassicalSolver  # seconds of imports that networks do not need
 
-        if refine or tta != "none" or strategy != "auto" or tile:
+        if refine or tta != "none" or strategy != "auto" or tile or nonlocal_mean == "on":
             raise SettingError(
-                f"{name} is no network: leave out --refine, --tta, --strategy and --tile, or choose another --model."
+                f"{name} is no network: leave out --refine, --tta, --strategy, --tile and --nonlocal, or choose "
+                "another --model."
             )
         return ClassicalSolver(name, backend=backend, device=device, precision=precision, threads=threads)
     from gossamer.inference.backends import open_backend
@@ -105,7 +111,14 @@ def create_solver(
             building=building,
             cancelled=cancelled,
         )
-    return NetworkSolver(manifest, network, strategy=create_strategy(chosen, manifest, network, tile=tile), tta=tta)
+    return NetworkSolver(
+        manifest,
+        network,
+        strategy=create_strategy(chosen, manifest, network, tile=tile),
+        tta=tta,
+        nonlocal_mean=nonlocal_mean == "on" or (nonlocal_mean == "auto" and manifest.family in NONLOCAL),
+        threads=threads,
+    )
 
 
 def _open_refining(

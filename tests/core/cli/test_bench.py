@@ -25,7 +25,7 @@ def run() -> Callable[..., Result]:
 def test_the_table_stands_on_its_own(run: Callable[..., Result], tiny_weights: Path) -> None:
     result = run("--size", "96x64", "--band", 0.2, "--frames", 2, "--threads", 1, "--model", tiny_weights)
     assert result.exit_code == 0, result.output
-    for title in ("read", "colour", "network", "merge", "write", "total", "p95", "frames/s", "memory"):
+    for title in ("read", "colour", "network", "merge", "non-local", "write", "total", "p95", "frames/s", "memory"):
         assert title in result.output
     assert "median of 2 frames" in result.output
     assert "96x64" in result.output

@@ -80,7 +80,14 @@ def test_the_settings_travel_in_a_saved_job(
 
 
 @pytest.mark.parametrize(
-    "other", [{"tta": "flips"}, {"strategy": "whole"}, {"refine": 10}, {"refine": 10, "refine_carry": True}]
+    "other",
+    [
+        {"tta": "flips"},
+        {"strategy": "whole"},
+        {"refine": 10},
+        {"refine": 10, "refine_carry": True},
+        {"nonlocal_mean": "off"},
+    ],
 )
 def test_frames_of_other_test_time_settings_are_other_frames(other: dict[str, Any]) -> None:
     hashes = {Job("a.exr").hash(), Job("a.exr", refine=10).hash(), Job("a.exr", **other).hash()}
@@ -93,6 +100,7 @@ def test_frames_of_other_test_time_settings_are_other_frames(other: dict[str, An
         ({"tta": "all"}, "--tta is 'all'; use one of none, flips, fine, views"),
         ({"strategy": "half"}, "--strategy is 'half'; use one of auto, tiles, whole, resize, hybrid"),
         ({"refine": -1}, "--refine is -1; use 0 .off. or a number of steps"),
+        ({"nonlocal_mean": "some"}, "--nonlocal is 'some'; use auto, on, off"),
         ({"refine_carry": True}, "--refine-carry says where refinement begins, and --refine is 0"),
     ],
 )
@@ -147,17 +155,31 @@ def test_steps_are_compared_with_each_other_and_counted(call: Call, folder: Path
 
 
 def test_labels_name_only_what_differs() -> None:
-    assert list(_variants(["a", "knn"], "none", "0")) == ["a", "knn"]
-    assert _variants(["a", "knn"], "none,views", "0,10") == {
-        "a, tta none, refine 0": ("a", "none", 0),
-        "a, tta none, refine 10": ("a", "none", 10),
-        "a, tta views, refine 0": ("a", "views", 0),
-        "a, tta views, refine 10": ("a", "views", 10),
-        "knn": ("knn", "none", 0),
+    def settings(tta: str, refine: int, nonlocal_mean: str) -> dict[str, object]:
+        return {"tta": tta, "refine": refine, "nonlocal_mean": nonlocal_mean}
+
+    assert list(_variants(["a", "knn"], "none", "0", "auto")) == ["a", "knn"]
+    assert _variants(["a", "knn"], "none,views", "0,10", "auto") == {
+        "a, tta none, refine 0": ("a", settings("none", 0, "auto")),
+        "a, tta none, refine 10": ("a", settings("none", 10, "auto")),
+        "a, tta views, refine 0": ("a", settings("views", 0, "auto")),
+        "a, tta views, refine 10": ("a", settings("views", 10, "auto")),
+        "knn": ("knn", {}),
+    }
+    assert _variants(["a"], "none", "0", "on,off") == {
+        "a, nonlocal on": ("a", settings("none", 0, "on")),
+        "a, nonlocal off": ("a", settings("none", 0, "off")),
     }
 
 
-@pytest.mark.parametrize("words", [("all", "0"), ("none,none", "0"), ("", "0"), ("none", "ten"), ("none", "3,3")])
-def test_unusable_lists_are_refused(words: tuple[str, str]) -> None:
-    with pytest.raises(SettingError, match=r"--(tta|refine) is '.*'; use .*, or several .*with commas, each once"):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("all", "0", "auto"), ("none,none", "0", "auto"), ("", "0", "auto"), ("none", "ten", "auto"),
+        ("none", "3,3", "auto"), ("none", "0", "some"), ("none", "0", "on,on"), ("none", "0", ""),
+    ],
+)  # fmt: skip
+def test_unusable_lists_are_refused(words: tuple[str, str, str]) -> None:
+    expected = r"--(tta|refine|nonlocal) is '.*'; use .*, or several .*with commas, each once"
+    with pytest.raises(SettingError, match=expected):
         _variants(["a"], *words)

@@ -173,7 +173,9 @@ def test_networks_are_compared_with_classical_solvers_on_the_same_picture_only()
         ),
         {},
     )
-    assert found.comparisons() == ["64x64, band 10%: net 2.00 s (network and merge), knn 5.00 s: 2.5 times faster"]
+    assert found.comparisons() == [
+        "64x64, band 10%: net 2.00 s (network, merge, non-local mean), knn 5.00 s: 2.5 times faster"
+    ]
 
 
 def test_backends_are_compared_with_torch_in_fp32() -> None:

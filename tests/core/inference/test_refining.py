@@ -257,7 +257,9 @@ def test_a_network_that_cannot_be_steered_is_named(tmp_path: Path, architecture:
 
 
 def test_a_classical_solver_is_no_network() -> None:
-    with pytest.raises(SettingError, match="is no network: leave out --refine, --tta, --strategy and --tile"):
+    with pytest.raises(
+        SettingError, match="is no network: leave out --refine, --tta, --strategy, --tile and --nonlocal"
+    ):
         create_solver("closed-form", refine=5)
 
 
