@@ -35,9 +35,12 @@ PULL = 0.9
 """Weight of the neighbours' mean against the network's alpha, in every round, where the neighbours agree."""
 DISAGREEMENT = 0.1
 """Variance of the neighbours' alpha at which the pull is half as strong."""
-SHARE_DOWN, SHARE_UP = 0.75, 0.45
+SHARE_DOWN, SHARE_UP = 0.8, 0.45
 """Of the change that is made. Less of it towards opaque: a solid body's shade has the colours of a thin hair before
 something dark, and draws that hair up."""
+PLAIN, RAMP = 0.02, 0.08
+"""What is this near to 0 or 1, with the eight samples around it, stays as it is, or a body gets specks of what its
+colour is elsewhere; over the ramp the change comes in."""
 
 # What likeness is measured in, beside the three encoded colours.
 TEXTURE = 2.0
@@ -99,6 +102,7 @@ def nonlocal_mean(
     neighbours = _nearest(features, asking, threads, cancelled)
     change = np.zeros_like(matte)
     change[asked] = _settle(matte[told], asking, neighbours, cancelled)
+    change *= _openness(matte)
     height, width = alpha.shape
     if step > 1:
         size = (change.shape[1] * step, change.shape[0] * step)
@@ -174,6 +178,14 @@ def _nearest(
         for search_done in [pool.submit(search, first, last) for first, last in pairwise(bounds)]:
             search_done.result()
     return found
+
+
+def _openness(matte: FloatArray) -> FloatArray:
+    """How much of the change each sample takes: 0 where all around it is plainly opaque, or plainly clear."""
+    square = np.ones((3, 3), np.uint8)
+    solid, clear = 1 - cv2.erode(matte, square), cv2.dilate(matte, square)
+    openness: FloatArray = np.clip((np.minimum(solid, clear) - PLAIN) / RAMP, 0, 1)
+    return openness
 
 
 def _settle(

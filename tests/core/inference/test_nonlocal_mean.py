@@ -51,6 +51,18 @@ def test_what_is_answered_unlike_its_like_is_drawn_to_them() -> None:
     assert np.abs(settled - alpha)[unknown & ~hit].max() < 0.1
 
 
+def test_what_is_plainly_solid_gets_no_specks() -> None:
+    """A blue patch on the body, blue being clear everywhere else."""
+    plate, alpha, unknown = striped(96, 128)
+    body = np.zeros(unknown.shape, np.bool_)
+    body[40:52, 40:72] = True
+    alpha[body] = 1
+    settled = nonlocal_mean(plate, alpha, unknown)
+    inside = np.zeros_like(body)
+    inside[41:51, 41:71] = True
+    assert np.array_equal(settled[inside], alpha[inside])
+
+
 def test_known_pixels_and_the_argument_stay() -> None:
     plate, alpha, unknown = striped(64, 96)
     noisy = wronged(alpha, 1)
