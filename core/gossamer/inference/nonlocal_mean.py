@@ -54,7 +54,7 @@ PLACE = 1 / 8000
 """Of a sample's distance: 16 samples weigh as much as half a code of 8 bits."""
 
 LARGEST_GRID = 1_200_000
-"""Plates of more pixels are searched at a half of the resolution, of more than 8 million at a quarter."""
+"""Plates of more pixels are searched at a half of the resolution, of more than eight times as many at a quarter."""
 CHUNK = 1 << 15
 """Pixels searched between two looks at ``cancelled``."""
 _EXACT_TREE: dict[str, bool | int | float | str] = {"algorithm": 4, "leaf_max_size": 10}

@@ -1,4 +1,4 @@
-"""``--tta``, ``--strategy`` and ``--refine`` as they are typed, in ``matte`` and ``evaluate``."""
+"""``--tta``, ``--strategy``, ``--refine`` and ``--nonlocal`` as they are typed, in ``matte`` and ``evaluate``."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def test_a_matte_is_averaged_over_views_and_says_so(
     assert "gossamer:tta" not in read_header(tmp_path / "plain.exr").metadata
     plain, views = (read_image(tmp_path / name).pixels for name in ("plain.exr", "views.exr"))
     assert not np.array_equal(plain, views)
+
+
+def test_the_networks_own_matte_is_to_be_had_and_says_so(call: Call, make_shot: MakeShot, tmp_path: Path) -> None:
+    shot, _ = make_shot(frames=(1001,))
+    report = tmp_path / "report.json"
+    arguments = ("matte", shot / "plate.1001.exr", "-t", shot / "trimap.1001.exr", "--threads", "1", "--report", report)
+    told = []
+    for name, more in (("mean.exr", ()), ("own.exr", ("--nonlocal", "off"))):
+        assert call(*arguments, "-o", tmp_path / name, *more) == 0
+        values = json.loads(report.read_text(encoding="utf-8"))
+        told.append((values["asked"]["nonlocal_mean"], values["effective"]["nonlocal"]))
+        assert ("nonlocal" in values["frames"][0]["seconds"]) is (not more)
+    assert told == [("auto", True), ("off", False)]
+    assert read_header(tmp_path / "mean.exr").metadata["gossamer:nonlocal"] == 1
+    assert "gossamer:nonlocal" not in read_header(tmp_path / "own.exr").metadata
+    mean, own = (read_image(tmp_path / name).pixels for name in ("mean.exr", "own.exr"))
+    assert not np.array_equal(mean, own)
 
 
 def test_the_settings_travel_in_a_saved_job(
