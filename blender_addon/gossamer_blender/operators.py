@@ -16,7 +16,7 @@ from .finish import bring_home, summary
 from .gather import find, gather_guides, gather_wishes, plate_for, settings_for
 from .orders import Placed, place_order
 from .preferences import cache_folder, preferences, worker_settings
-from .properties import DEVICES, GUIDES, TARGETS, TTA, stated_in, with_properties
+from .properties import DEVICES, GUIDES, NONLOCAL_MEAN, TARGETS, TTA, stated_in, with_properties
 from .run import Run
 from .session import session
 from .status import progress_lines
@@ -49,6 +49,7 @@ def _datablock(what: str) -> Any:
     model=bpy.props.StringProperty(name="Model"),
     refine=bpy.props.IntProperty(name="Refine", min=0),
     tta=bpy.props.EnumProperty(name="Quality", items=TTA),
+    nonlocal_mean=bpy.props.EnumProperty(name="Non-local Mean", items=NONLOCAL_MEAN),
     device=bpy.props.EnumProperty(name="Device", items=DEVICES),
     plate_space=bpy.props.StringProperty(name="Colour Space"),
     output=bpy.props.StringProperty(name="Output"),

@@ -122,6 +122,7 @@ def place_order(
             tile=wishes.tile,
             refine=wishes.refine,
             tta=wishes.tta,
+            nonlocal_mean=wishes.nonlocal_mean,
             output=pattern,
             channels="grey",
             existing="skip" if wishes.is_range and wishes.skip_finished else "overwrite",

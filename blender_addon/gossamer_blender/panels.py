@@ -119,7 +119,7 @@ class _OptionsPanel(_Panel):
         column.prop(settings, "core")
         column.prop(settings, "garbage")
         column = layout.column()
-        for name in ("model", "tta", "refine", "device", "plate_space"):
+        for name in ("model", "tta", "nonlocal_mean", "refine", "device", "plate_space"):
             column.prop(settings, name)
         column = layout.column()
         if self.editor == "IMAGE":

@@ -34,6 +34,11 @@ TTA = (
     # Last: .blend files hold the number of an item, and those before this one was there shall mean what they meant.
     ("fine", "Fine", "The mean of its answers to the picture and one half as large again; three times the time"),
 )
+NONLOCAL_MEAN = (
+    ("auto", "Automatic", "With gossamer-s, whose quality was measured with it"),
+    ("on", "On", "Pixels of like colour draw each other's alpha together once the network has answered"),
+    ("off", "Off", "The network's own matte, for thin hair that has the colours of the body's shade"),
+)
 TARGETS = (
     ("NEW", "New Image", "An image or sequence of its own, named after the plate"),
     ("ALPHA", "Plate's Alpha", "The plate's own alpha channel; can be undone. For single pictures"),
@@ -52,6 +57,7 @@ OPTIONS = {
     "--tile": "Memory Limit (MB) in the preferences",
     "--refine": "Refine",
     "--tta": "Quality",
+    "--nonlocal": "Non-local Mean",
 }
 """What an option of the command line is called in the panels."""
 
@@ -107,6 +113,7 @@ def _common(guide: str) -> dict[str, Any]:
         "garbage": bpy.props.PointerProperty(name="Garbage", description="White is surely background", **image),
         "model": bpy.props.StringProperty(name="Model", default="gossamer-s", search=_search_models),
         "tta": bpy.props.EnumProperty(name="Quality", items=TTA, default="none"),
+        "nonlocal_mean": bpy.props.EnumProperty(name="Non-local Mean", items=NONLOCAL_MEAN, default="auto"),
         "refine": bpy.props.IntProperty(
             name="Refine",
             description="Steps that fit the network to this frame; slow, and only with models that can be refined",
@@ -153,6 +160,7 @@ class _Settings(bpy.types.PropertyGroup):
     garbage: bpy.types.Image | None
     model: str
     tta: str
+    nonlocal_mean: str
     refine: int
     device: str
     plate_space: str

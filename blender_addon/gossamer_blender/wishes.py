@@ -23,6 +23,7 @@ class Wishes:
     model: str = "gossamer-s"
     refine: int = 0
     tta: str = "none"
+    nonlocal_mean: str = "auto"
     device: str = "auto"
     band_in: float = 12.0
     band_out: float = 24.0

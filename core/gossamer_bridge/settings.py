@@ -53,6 +53,8 @@ class Knobs:
     """Steps of back-propagating refinement; 0: none."""
     tta: str = "none"
     """Answers to turned or larger copies that are averaged: ``none``, ``flips``, ``fine``, ``views``."""
+    nonlocal_mean: str = "auto"
+    """Whether pixels of like colour draw each other's alpha together: ``auto``, ``on``, ``off``."""
     output: str = ""
     """A folder, a file, or a pattern."""
     channels: str = "alpha"
@@ -123,6 +125,8 @@ def job_values(knobs: Knobs, *, base_folder: str = "") -> dict[str, Any]:
         values["refine"] = int(knobs.refine)
     if knobs.tta != "none":
         values["tta"] = knobs.tta
+    if knobs.nonlocal_mean != "auto":
+        values["nonlocal_mean"] = knobs.nonlocal_mean
     return values
 
 

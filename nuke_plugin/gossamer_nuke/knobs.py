@@ -45,6 +45,7 @@ OPTIONS = {
     "--tile": "tile",
     "--refine": "refine",
     "--tta": "tta",
+    "--nonlocal": "nonlocal_mean",
 }
 """The knob, or input, that an option of the command line is called on the node."""
 
@@ -69,6 +70,7 @@ class Settings:
     tile: int
     refine: int
     tta: str
+    nonlocal_mean: str
     color_space: str
     """Empty: the script's working space."""
     output: str
@@ -130,6 +132,7 @@ def read_settings(node: nuke.Node) -> Settings:
         tile=int(_float(value("tile"))),
         refine=int(_float(value("refine"))),
         tta=str(value("tta")),
+        nonlocal_mean=str(value("nonlocal_mean")),
         color_space=str(value("color_space") or "").strip(),
         output=OUTPUTS[_index(node, "output")],
         write_foreground=bool(value("write_foreground")),

@@ -30,6 +30,7 @@ def job_knobs(settings: Settings, color: ScriptColor) -> Knobs:
         tile=settings.tile,
         refine=settings.refine,
         tta=settings.tta,
+        nonlocal_mean=settings.nonlocal_mean,
         foreground=settings.wants_foreground,
         confidence=settings.write_confidence,
         data_type=settings.data_type,

@@ -198,6 +198,20 @@ def test_the_order_says_it_in_the_plates_numbers(addon: Addon, shot: Any, tmp_pa
     assert placed.file(1002) == matte(tmp_path, 1002)
 
 
+def test_the_order_says_how_the_network_is_to_be_asked(addon: Addon, shot: Any, tmp_path: Path) -> None:
+    guides, asked = addon.module("orders").Guides(trimap=shot.trimap), {"tta": "fine", "nonlocal_mean": "off"}
+    knobs = place(addon, shot.plate, guides, tmp_path, scene_frames=(2,), **asked).order.knobs
+    assert (knobs.tta, knobs.nonlocal_mean) == ("fine", "off")
+
+
+def test_what_is_stated_of_the_non_local_mean_wins_over_the_panel(addon: Addon, shot: Any) -> None:
+    gather, scene = addon.module("gather").gather_wishes, addon.blender.context.scene
+    assert gather(scene, shot, {}, is_range=False).nonlocal_mean == "auto"
+    shot.nonlocal_mean = "on"
+    assert gather(scene, shot, {}, is_range=False).nonlocal_mean == "on"
+    assert gather(scene, shot, {"nonlocal_mean": "off"}, is_range=False).nonlocal_mean == "off"
+
+
 def test_a_mask_is_drawn_for_every_frame_under_the_plates_numbers(addon: Addon, shot: Any, tmp_path: Path) -> None:
     guides = addon.module("orders").Guides(mask=mask(addon))
     placed = place(addon, shot.plate, guides, tmp_path, scene_frames=(2, 3), is_range=True)

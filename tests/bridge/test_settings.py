@@ -25,9 +25,10 @@ def test_knobs_become_a_job_with_absolute_paths() -> None:
 
 
 def test_settings_of_a_newer_worker_are_sent_only_when_they_are_used() -> None:
-    assert not {"refine", "tta"} & set(job_values(KNOBS))
-    job = job_values(Knobs(plate="/p.exr", output="/o/", refine=30, tta="flips", backend="openvino"))
-    assert (job["refine"], job["tta"], job["backend"]) == (30, "flips", "openvino")
+    assert not {"refine", "tta", "nonlocal_mean"} & set(job_values(KNOBS))
+    knobs = Knobs(plate="/p.exr", output="/o/", refine=30, tta="flips", nonlocal_mean="off", backend="openvino")
+    job = job_values(knobs)
+    assert (job["refine"], job["tta"], job["nonlocal_mean"], job["backend"]) == (30, "flips", "off", "openvino")
 
 
 def test_a_model_by_name_is_no_path_and_one_by_path_is() -> None:

@@ -37,6 +37,18 @@ def merged(app: Any, shot: Shot) -> tuple[Any, Any]:
     return node, merge
 
 
+def test_the_networks_own_matte_is_another_one(app: Any, worker: Any, shot: Shot) -> None:
+    keeper = worker()
+    node = shot.node(app, guide="mask", frame_range="1001")
+    press(app, node)
+    assert "nonlocal_mean" not in keeper.jobs[0]
+    node["nonlocal_mean"].setValue("off")
+    press(app, node)
+    assert [job.get("nonlocal_mean", "auto") for job in keeper.jobs] == ["auto", "off"]
+    press(app, node)
+    assert len(keeper.jobs) == 2
+
+
 def test_swapped_inputs_of_a_merge_do_it_again(app: Any, worker: Any, merged: Any) -> None:
     keeper = worker()
     node, merge = merged

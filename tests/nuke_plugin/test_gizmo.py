@@ -42,6 +42,7 @@ NAMES = [
     "tile",
     "refine",
     "tta",
+    "nonlocal_mean",
     "color_space",
     "output_channel",
     "output",
