@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -111,6 +112,24 @@ def test_plate_beyond_the_reach_has_no_say(size: tuple[int, int]) -> None:
 
 def test_no_network_reads_less_than_the_reach() -> None:
     assert min(model_entry(name).margin for name in list_models()) >= REACH
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+@pytest.mark.parametrize("origin", [(0, 0), (-13, 6)])
+def test_tiles_read_the_plate_as_far_as_the_mean_reaches(tile: int, origin: tuple[int, int]) -> None:
+    rng = np.random.default_rng(13)
+    trimap = np.zeros((611, 743), np.float32)
+    for y, x, height, width in zip(*rng.integers(1, [[600], [730], [60], [60]], (4, 12)), strict=True):
+        trimap[y : y + height, x : x + width] = 0.5
+    windows = create_solver("gossamer-s", tile=tile, threads=1).reads(trimap, origin=origin)
+    assert windows is not None
+    read = np.zeros(trimap.shape, np.uint8)
+    for window in windows:
+        rows = slice(max(window.y, 0), max(window.y + window.height, 0))
+        read[rows, max(window.x, 0) : max(window.x + window.width, 0)] = 1
+    needed = cv2.dilate((trimap == 0.5).astype(np.uint8), np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8))
+    assert read[needed > 0].all()
+    assert not read.all()
 
 
 def test_threads_do_not_show() -> None:
