@@ -31,7 +31,7 @@ from gossamer_export.verify import LIMITS, compare, over_limits
 
 __all__ = ["publish"]
 
-MEASURED_WITH = ("backend", "precision", "strategy", "tta", "refine", "nonlocal", "guided")
+MEASURED_WITH = ("backend", "precision", "strategy", "tta", "refine", "nonlocal_mean", "guided")
 """What an evaluation tells of a model without which its numbers cannot be repeated; the manifest takes it over."""
 
 

@@ -108,7 +108,7 @@ def test_the_manifest_says_how_its_numbers_were_measured(
     measured = {key: value for key, value in told["hair trimap"].items() if key not in ("mean", "backend")}
     assert measured == {
         "region": "unknown", "pictures": 1, "precision": "fp32", "strategy": "tiles", "tta": "flips", "refine": 0,
-        "nonlocal": False, "guided": False,
+        "nonlocal_mean": False, "guided": False,
     }  # fmt: skip
     assert told["hair trimap"]["backend"].startswith("onnxruntime ")
 

@@ -139,20 +139,8 @@ def _table(found: Bench) -> Table:
     frames = f"median of {found.frames} frames" if found.frames > 1 else "1 frame"
     table = Table(title=f"Seconds a frame, {frames}", title_justify="left")
     table.add_column("model", overflow="fold", min_width=11)
-    columns = (
-        "size",
-        "band",
-        "read",
-        "colour",
-        "network",
-        "merge",
-        "non-local",
-        "write",
-        "total",
-        "p95",
-        "CPU s",
-        "frames/s",
-    )
+    parts = ("read", "colour", "network", "merge", "non-local", "write")  # PARTS
+    columns = ("size", "band", *parts, "total", "p95", "CPU s", "frames/s")
     for title in (*columns, "network\nof time", "network\nreads", "solve s/\nunknown Mpx", "peak\nmemory"):
         table.add_column(title, justify="right", no_wrap=True)
     for measured in found.measurements:

@@ -217,7 +217,7 @@ def _attributes(plan: Plan, loaded: Loaded) -> dict[str, str | int | float]:
     for name, value in ((SPACE_IDENTITY, space_identity(loaded.space.name)), (LINKS, links)):
         if value:
             attributes[name] = value
-    for setting, default in (("strategy", "tiles"), ("tta", "none"), ("refine", 0), ("nonlocal", False)):
+    for setting, default in (("strategy", "tiles"), ("tta", "none"), ("refine", 0), ("nonlocal_mean", False)):
         if effective.get(setting, default) != default:
             attributes[f"gossamer:{setting}"] = effective[setting]
     return attributes

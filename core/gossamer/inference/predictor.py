@@ -118,7 +118,7 @@ class NetworkSolver:
             **backend.effective,
             "strategy": self._strategy.name,
             "tta": tta,
-            "nonlocal": nonlocal_mean,
+            "nonlocal_mean": nonlocal_mean,
         }
         self._plans: dict[tuple[int, tuple[int, int]], tuple[FloatArray, list[Tile]]] = {}
         """Plans that :meth:`reads` made for trimaps that are still to be solved, by the array's identity (the array is

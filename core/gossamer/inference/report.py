@@ -62,7 +62,7 @@ class RunReport:
     """``name``, ``identity`` (SHA-256 of the weights, or the version of a library)."""
     effective: Mapping[str, Any]
     """What was used, beside what the job asked for: backend, device, precision, threads, strategy, tta, refine,
-    nonlocal."""
+    nonlocal_mean."""
     total: int
     """Frames that were to be solved."""
     finished_before: tuple[int, ...] = ()
@@ -78,20 +78,8 @@ class RunReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        asked = {
-            name: getattr(self.job, name)
-            for name in (
-                "backend",
-                "device",
-                "precision",
-                "tile",
-                "threads",
-                "strategy",
-                "tta",
-                "refine",
-                "nonlocal_mean",
-            )
-        }
+        names = ("backend", "device", "precision", "tile", "threads", "strategy", "tta", "refine", "nonlocal_mean")
+        asked = {name: getattr(self.job, name) for name in names}
         return {
             "schema": REPORT_SCHEMA,
             "version": REPORT_VERSION,

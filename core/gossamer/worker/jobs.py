@@ -183,7 +183,7 @@ def plain(value: Any) -> Any:
 
 
 def _asked(job: Job) -> dict[str, Any]:
-    names = (*WISHES, "strategy", "tta", "refine")
+    names = (*WISHES, "strategy", "tta", "refine", "nonlocal_mean")
     return {name: getattr(job, name) for name in names if hasattr(job, name)}
 
 

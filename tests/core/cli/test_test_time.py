@@ -74,11 +74,11 @@ def test_the_networks_own_matte_is_to_be_had_and_says_so(call: Call, make_shot: 
     for name, more in (("mean.exr", ()), ("own.exr", ("--nonlocal", "off"))):
         assert call(*arguments, "-o", tmp_path / name, *more) == 0
         values = json.loads(report.read_text(encoding="utf-8"))
-        told.append((values["asked"]["nonlocal_mean"], values["effective"]["nonlocal"]))
+        told.append((values["asked"]["nonlocal_mean"], values["effective"]["nonlocal_mean"]))
         assert ("nonlocal" in values["frames"][0]["seconds"]) is (not more)
     assert told == [("auto", True), ("off", False)]
-    assert read_header(tmp_path / "mean.exr").metadata["gossamer:nonlocal"] == 1
-    assert "gossamer:nonlocal" not in read_header(tmp_path / "own.exr").metadata
+    assert read_header(tmp_path / "mean.exr").metadata["gossamer:nonlocal_mean"] == 1
+    assert "gossamer:nonlocal_mean" not in read_header(tmp_path / "own.exr").metadata
     mean, own = (read_image(tmp_path / name).pixels for name in ("mean.exr", "own.exr"))
     assert not np.array_equal(mean, own)
 

@@ -216,7 +216,7 @@ def test_it_is_on_for_the_default_network_and_changes_its_unknown_pixels_alone()
     plate, trimap = half_known(96, 128)
     plate = np.clip(plate + np.random.default_rng(12).normal(0, 0.1, plate.shape), 0, 1).astype(np.float32)
     answers = {mode: create_solver("gossamer-s", threads=1, nonlocal_mean=mode) for mode in ("auto", "on", "off")}
-    assert {mode: solver.effective["nonlocal"] for mode, solver in answers.items()} == {
+    assert {mode: solver.effective["nonlocal_mean"] for mode, solver in answers.items()} == {
         "auto": True, "on": True, "off": False,
     }  # fmt: skip
     solved = {mode: solver.solve(plate, trimap) for mode, solver in answers.items()}
@@ -232,8 +232,8 @@ def test_it_is_on_for_the_default_network_and_changes_its_unknown_pixels_alone()
 
 
 def test_it_is_off_for_other_networks_until_asked_for(tiny_weights: Path) -> None:
-    assert create_solver(str(tiny_weights)).effective["nonlocal"] is False
-    assert create_solver(str(tiny_weights), nonlocal_mean="on").effective["nonlocal"] is True
+    assert create_solver(str(tiny_weights)).effective["nonlocal_mean"] is False
+    assert create_solver(str(tiny_weights), nonlocal_mean="on").effective["nonlocal_mean"] is True
 
 
 def test_a_solver_without_a_network_has_none() -> None:
